@@ -1,0 +1,75 @@
+package keys
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sealkv/sealkv/codec"
+)
+
+func newTestSecret() *secret {
+	s := new(secret)
+	copy(s[:], bytes.Repeat([]byte{7}, len(s)))
+	return s
+}
+
+func TestSecretsPrintAsRedacted(t *testing.T) {
+	s := newTestSecret()
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
+		if got := fmt.Sprintf(format, s); !strings.Contains(got, redacted) || strings.Contains(got, "7") {
+			t.Errorf("%s prints %q", format, got)
+		}
+	}
+}
+
+func TestCommitmentNamesTheKey(t *testing.T) {
+	store := codec.StoreID{1}
+	base := codec.KeyRow{Tenant: "acme", Domain: codec.DomainTenant, Namespace: "jira/comments", Number: 1}
+	rows := []codec.KeyRow{base, base, base, base, base}
+	rows[1].Tenant, rows[2].Domain, rows[3].Namespace, rows[4].Number = "globex", codec.DomainPlatform, "jira/issues", 2
+	seen := map[string]bool{}
+	for _, row := range rows {
+		seen[string(newTestSecret().commitment(&store, row))] = true
+	}
+	seen[string(newTestSecret().commitment(&codec.StoreID{2}, base))] = true
+	if len(seen) != len(rows)+1 {
+		t.Fatalf("%d commitments for %d identities", len(seen), len(rows)+1)
+	}
+}
+
+// A shut pins lets nobody in, and runs last exactly once, when everybody has left.
+func TestPins(t *testing.T) {
+	for range 200 {
+		var ended sync.WaitGroup
+		var last int
+		var inside [4]bool
+		p := newPins(func() {
+			last++
+			if inside != [4]bool{} {
+				t.Error("wiped under a user")
+			}
+		})
+		start := make(chan struct{})
+		for i := range inside {
+			ended.Go(func() {
+				<-start
+				for p.acquire() {
+					inside[i] = true
+					inside[i] = false
+					p.release()
+				}
+			})
+		}
+		ended.Go(func() { <-start; p.shut() })
+		ended.Go(func() { <-start; p.shut() })
+		close(start)
+		ended.Wait()
+		<-p.drained
+		if last != 1 || p.acquire() {
+			t.Fatalf("last ran %d times", last)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/sealkv/sealkv/codec"
+)
+
+// Policy is the policy that was applied last. It was verified if the keyring is unlocked.
+func (k *Keyring) Policy() (codec.Policy, error) {
+	_, p, err := k.signedPolicy()
+	return p, err
+}
+
+func (k *Keyring) signedPolicy() (signed codec.Signed, p codec.Policy, err error) {
+	err = k.file.view(func(tx *bolt.Tx) error {
+		signed, p, err = readPolicy(tx)
+		return err
+	})
+	return signed, p, err
+}
+
+func readPolicy(tx *bolt.Tx) (signed codec.Signed, p codec.Policy, err error) {
+	if err = codec.DecodeRecord(tx.Bucket(bucketMeta).Get(metaPolicy), &signed); err == nil {
+		err = codec.DecodeRecord(signed.Body, &p)
+	}
+	if err != nil {
+		err = damaged("policy", err)
+	}
+	return signed, p, err
+}
+
+func (k *Keyring) verifyPolicy(platform *parent) error {
+	signed, _, err := k.signedPolicy()
+	if err != nil {
+		return err
+	}
+	if err := platform.verify(codec.LabelPolicy, nil, &signed); err != nil {
+		return fmt.Errorf("keys: the policy in the keyring: %w", err)
+	}
+	return nil
+}
+
+// ErrPolicyChanged says that another policy was applied since the one that a change was worked
+// out from.
+var ErrPolicyChanged = errors.New("keys: another policy was applied meanwhile; look at it, and try again")
+
+// A PolicyChange takes the place of the policy that was applied at revision From.
+type PolicyChange struct {
+	From   uint64
+	Source []byte // YAML of the new one
+	Alone  []codec.Alone
+	Detail string // what the audit log says of it
+	// Downgraded are the namespaces of which less depends on the tenants' keys from now on. Each
+	// has an entry in the audit log.
+	Downgraded []string
+}
+
+// ApplyPolicy applies a policy in one durable act. It calls applied once that is done, from when
+// on whoever asks for a namespace's Want gets the new one, and returns when every operation under
+// the old one has ended. Records that the new policy wants under other keys are stale.
+func (k *Keyring) ApplyPolicy(ctx context.Context, p PolicyChange, applied func(codec.Policy)) error {
+	platform, err := k.platformKey(ctx)
+	if err != nil {
+		return err
+	}
+	defer platform.release()
+	var next codec.Policy
+	after, err := k.file.update(ctx, func(c *change) error {
+		next = codec.Policy{Revision: c.counters.Revision, Source: p.Source, Alone: p.Alone}
+		return c.applyPolicy(platform, &p, next)
+	})
+	if err != nil {
+		return fmt.Errorf("keys: applying a policy: %w", err)
+	}
+	applied(next)
+	pinned := k.unlinkAll() // also if only the mirror fails: the policy is durable
+	if err := k.advance(ctx, after.Revision); err != nil {
+		return err
+	}
+	return k.await(ctx, pinned)
+}
+
+func (c *change) applyPolicy(platform *parent, p *PolicyChange, next codec.Policy) error {
+	_, was, err := readPolicy(c.tx)
+	if err != nil {
+		return err
+	}
+	if was.Revision != p.From {
+		return ErrPolicyChanged
+	}
+	c.counters.Policy = next.Revision
+	if err := c.put(bucketMeta, metaPolicy, platform.sign(codec.LabelPolicy, nil, codec.EncodeRecord(next))); err != nil {
+		return err
+	}
+	if err := c.audit(platform, codec.AuditEntry{Act: ActPolicy, Detail: p.Detail}); err != nil {
+		return err
+	}
+	for _, namespace := range p.Downgraded {
+		err := c.audit(platform, codec.AuditEntry{Act: ActDowngrade, Namespace: namespace, Domain: codec.DomainTenant})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Namespaces lists the namespaces in which any tenant has a data key that is not retired, in
+// order. It reads every row.
+func (k *Keyring) Namespaces() ([]string, error) {
+	seen := map[string]bool{}
+	err := k.file.view(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketDataKeys).ForEach(func(key, value []byte) error {
+			row, err := codec.ParseDataKeyRow(key)
+			if err != nil {
+				return damaged("data keys", err)
+			}
+			if seen[row.Namespace] {
+				return nil
+			}
+			var rec codec.DataKey
+			if err := codec.DecodeRecord(bytes.Clone(value), &rec); err != nil {
+				return damaged("data keys", err)
+			}
+			if rec.State != codec.StateRetired {
+				seen[row.Namespace] = true
+			}
+			return nil
+		})
+	})
+	var out []string
+	for namespace := range seen {
+		out = append(out, namespace)
+	}
+	slices.Sort(out)
+	return out, err
+}

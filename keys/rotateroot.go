@@ -1,0 +1,221 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sealkv/sealkv/codec"
+)
+
+// RotateRoot brings a tenant's key under the root that uri names. The URI of the present root
+// makes a wrap under its newest version; an empty one means the platform's root: the tenant
+// leaves its own. Both roots must answer. It goes through durable steps, and doing it again
+// completes what a crash cut short.
+func (k *Keyring) RotateRoot(ctx context.Context, tenant, uri string) error {
+	hosted := uri == ""
+	if hosted {
+		var err error
+		if uri, err = k.platformURI(); err != nil {
+			return err
+		}
+	}
+	return k.settle(ctx, tenant, func(ctx context.Context) error { return k.rotateRoot(ctx, tenant, uri, hosted) })
+}
+
+// RotatePlatformRoot brings the platform key, and the keys of all hosted tenants, under the root
+// that uri names, one after the other. Both roots must answer. Doing it again completes what was
+// cut short.
+func (k *Keyring) RotatePlatformRoot(ctx context.Context, uri string) error {
+	err := k.settle(ctx, "", func(ctx context.Context) error { return k.rotateRoot(ctx, "", uri, true) })
+	if err != nil {
+		return err
+	}
+	for after := ""; ; {
+		page, err := k.Tenants(after, auditPage)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, t := range page {
+			if after = t.ID; !t.Hosted || t.Shredded {
+				continue
+			}
+			if err := k.RotateRoot(ctx, t.ID, ""); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// A rootMove is one tenant key, or the platform key, on its way from one root to another.
+type rootMove struct {
+	k             *Keyring
+	tenant, uri   string
+	hosted        bool
+	platform, own *parent
+	version       uint32 // of the key
+}
+
+// rotateRoot writes the new wrap as incoming, proves that it unwraps as it was stored, makes it
+// active, and only then drops the old one.
+func (k *Keyring) rotateRoot(ctx context.Context, tenant, uri string, hosted bool) error {
+	m := &rootMove{k: k, tenant: tenant, uri: uri, hosted: hosted}
+	if err := m.open(ctx); err != nil {
+		return err
+	}
+	defer m.platform.release()
+	defer m.own.release()
+	for _, step := range []func(context.Context) error{m.write, m.prove, m.activate, m.drop} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("keys: bringing the key of %s under another root: %w", holder(tenant), err)
+		}
+	}
+	return nil
+}
+
+func (m *rootMove) open(ctx context.Context) (err error) {
+	if m.platform, err = m.k.platformKey(ctx); err != nil {
+		return err
+	}
+	if m.own, err = m.k.unlocked(ctx, m.tenant); err != nil {
+		m.platform.release()
+		return err
+	}
+	m.version = m.own.row.Number
+	return nil
+}
+
+// key reads the tenant key's row and has its present root unwrap it.
+func (m *rootMove) key(ctx context.Context) (*tenantKeyRow, *secret, error) {
+	s, err := m.k.verifiedState(ctx, m.tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.tenant != "" {
+		if err := s.verifyCurrent(m.own); err != nil {
+			return nil, nil, err
+		}
+	}
+	row, err := s.activeTenantKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := m.k.askRoots(ctx, row)
+	return row, key, err
+}
+
+func (m *rootMove) write(ctx context.Context) error {
+	row, key, err := m.key(ctx)
+	if err != nil {
+		return err
+	}
+	defer key.wipe()
+	wrap, err := m.k.wrapTenantKey(ctx, row, m.uri, key)
+	if err != nil {
+		return err
+	}
+	wrap.Role = codec.RoleIncoming
+	return m.edit(ctx, "incoming", func(c *change, e *editor, row *tenantKeyRow) error {
+		if err := c.claimRoot(m.uri, m.tenant, m.hosted); err != nil {
+			return err
+		}
+		row.dropWraps(func(w codec.RootWrap) bool { return w.Role == codec.RoleIncoming })
+		row.rec.Wraps = append(row.rec.Wraps, wrap)
+		return nil
+	})
+}
+
+func (m *rootMove) prove(ctx context.Context) error {
+	s, err := m.k.verifiedState(ctx, m.tenant)
+	if err != nil {
+		return err
+	}
+	row, err := s.activeTenantKey()
+	if err != nil {
+		return err
+	}
+	at := row.incoming()
+	if at < 0 {
+		return errChanged
+	}
+	key, err := m.k.unwrapTenantKey(ctx, row, &row.rec.Wraps[at])
+	if err != nil {
+		return fmt.Errorf("the new root does not unwrap what it wrapped, the old one stays: %w", err)
+	}
+	key.wipe()
+	return nil
+}
+
+func (m *rootMove) activate(ctx context.Context) error {
+	return m.edit(ctx, "active", func(_ *change, e *editor, row *tenantKeyRow) error {
+		if row.incoming() < 0 {
+			return errChanged // another move took it along
+		}
+		for i := range row.rec.Wraps {
+			switch w := &row.rec.Wraps[i]; w.Role {
+			case codec.RoleIncoming:
+				w.Role = codec.RoleActive
+			case codec.RoleActive:
+				w.Role = codec.RoleOutgoing
+			}
+		}
+		e.control.Hosted = m.hosted
+		return nil
+	})
+}
+
+func (m *rootMove) drop(ctx context.Context) error {
+	return m.edit(ctx, "dropped all but", func(c *change, _ *editor, row *tenantKeyRow) error {
+		for _, w := range row.rec.Wraps {
+			if w.Role == codec.RoleActive || w.URI == m.uri {
+				continue
+			}
+			if err := c.dropRoot(w.URI, m.tenant); err != nil {
+				return err
+			}
+		}
+		row.dropWraps(func(w codec.RootWrap) bool { return w.Role != codec.RoleActive })
+		return nil
+	})
+}
+
+// incoming is the index of the wrap that is not proven yet, or below 0.
+func (row *tenantKeyRow) incoming() int {
+	return slices.IndexFunc(row.rec.Wraps, func(w codec.RootWrap) bool { return w.Role == codec.RoleIncoming })
+}
+
+func (row *tenantKeyRow) dropWraps(which func(codec.RootWrap) bool) {
+	row.rec.Wraps = slices.DeleteFunc(row.rec.Wraps, which)
+}
+
+// edit changes the wraps of the active key, durably, if it is still the one that was opened.
+func (m *rootMove) edit(ctx context.Context, what string, fn func(*change, *editor, *tenantKeyRow) error) error {
+	after, err := m.k.file.update(ctx, func(c *change) error {
+		e, err := c.edit(m.tenant, m.platform, m.own)
+		if err != nil {
+			return err
+		}
+		row, err := e.activeTenantKey()
+		if err != nil {
+			return err
+		}
+		if row.Number != m.version {
+			return errChanged
+		}
+		if err := fn(c, e, row); err != nil {
+			return err
+		}
+		e.touched[row.KeyRow] = true
+		err = c.audit(m.platform, codec.AuditEntry{
+			Act: ActRoot, Tenant: m.tenant, Domain: row.Domain, Number: row.Number, Detail: what + " " + m.uri,
+		})
+		if err != nil {
+			return err
+		}
+		return e.save()
+	})
+	if err != nil {
+		return err
+	}
+	return m.k.advance(ctx, after.Revision)
+}
