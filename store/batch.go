@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealkv/sealkv/keys"
+	"github.com/sealkv/sealkv/store/engine"
+)
+
+// A Batch collects writes over namespaces and tenants that become visible, and durable, all at
+// once or not at all. It is not safe for concurrent use. Values are sealed in Commit, under the
+// keys that are active then: a batch may be kept for long.
+type Batch struct {
+	store *Store
+	ops   []batchOp
+	arena []byte
+	size  int // upper bound of the bytes of what the engine will get
+}
+
+type batchOp struct {
+	n          *Namespace
+	del        bool
+	written    time.Time
+	key, value span
+}
+
+// A span is a part of the arena, which moves as it grows.
+type span struct{ from, to int }
+
+// perOp bounds what a record needs in the engine beside key and value: prefix, envelope, an
+// entry of the retention index.
+const perOp = 1024
+
+// NewBatch returns an empty batch.
+func (s *Store) NewBatch() *Batch { return &Batch{store: s} }
+
+// Put adds Put(key, value) to the batch. It copies both. It returns ErrTooLarge if the batch
+// would be larger than the engine takes; the batch stays as it was.
+func (b *Batch) Put(n *Namespace, key, value []byte) error {
+	return b.add(batchOp{n: n}, key, value)
+}
+
+// PutWritten adds PutWritten(key, value, written) to the batch.
+func (b *Batch) PutWritten(n *Namespace, key, value []byte, written time.Time) error {
+	return b.add(batchOp{n: n, written: written}, key, value)
+}
+
+// Delete adds Delete(key) to the batch.
+func (b *Batch) Delete(n *Namespace, key []byte) error {
+	return b.add(batchOp{n: n, del: true}, key, nil)
+}
+
+func (b *Batch) add(o batchOp, key, value []byte) error {
+	if o.n.store != b.store {
+		return errors.New("store: a batch takes namespaces of its own store only")
+	}
+	if err := checkSizes(key, value); err != nil {
+		return err
+	}
+	size := 2*len(key) + perOp
+	if len(value) <= b.store.opts.Inline {
+		size += len(value)
+	}
+	limits := b.store.engine.Limits()
+	if 2*(len(b.ops)+1) > limits.MaxBatchOps || b.size+size > limits.MaxBatchBytes {
+		return fmt.Errorf("%w: a batch holds %d operations of together %d bytes; commit it and go on with another",
+			ErrTooLarge, limits.MaxBatchOps/2, limits.MaxBatchBytes)
+	}
+	b.size += size
+	o.key, o.value = b.keep(key), b.keep(value)
+	b.ops = append(b.ops, o)
+	return nil
+}
+
+func (b *Batch) keep(p []byte) span {
+	from := len(b.arena)
+	b.arena = append(b.arena, p...)
+	return span{from, len(b.arena)}
+}
+
+func (b *Batch) bytes(s span) []byte { return b.arena[s.from:s.to:s.to] }
+
+// Len is the number of operations.
+func (b *Batch) Len() int { return len(b.ops) }
+
+// Size is an upper bound of the bytes that Commit hands to the engine at once.
+func (b *Batch) Size() int { return b.size }
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	clear(b.arena)
+	b.ops, b.arena, b.size = b.ops[:0], b.arena[:0], 0
+}
+
+// Commit applies the batch. It is durable when Commit returns, unless the store was opened with
+// NoSync. The batch stays as it is; Reset empties it.
+func (b *Batch) Commit(ctx context.Context) error {
+	if len(b.ops) == 0 {
+		return ctx.Err()
+	}
+	c := committing{Batch: b, out: b.store.newBatch(), leases: map[*Namespace]*keys.Lease{}}
+	defer c.close(ctx)
+	b.store.foreground.count()
+	if err := c.writeChunks(ctx); err != nil {
+		return err
+	}
+	if err := c.pin(ctx); err != nil {
+		return err
+	}
+	if err := c.seal(); err != nil {
+		return err
+	}
+	if err := b.store.apply(ctx, c.out); err != nil {
+		return err
+	}
+	for _, w := range c.blobs {
+		w.stored = true
+	}
+	return nil
+}
+
+// committing is one Commit under way.
+type committing struct {
+	*Batch
+	out    engine.Batch
+	blobs  map[int]*blobWriter // by operation
+	leases map[*Namespace]*keys.Lease
+}
+
+// writeChunks writes the chunks of long values, which nothing refers to before the batch is
+// applied.
+func (c *committing) writeChunks(ctx context.Context) error {
+	for i, o := range c.ops {
+		value := c.bytes(o.value)
+		if len(value) <= c.store.opts.Inline {
+			continue
+		}
+		w, err := o.n.newBlobWriter(ctx, c.bytes(o.key))
+		if err != nil {
+			return err
+		}
+		if c.blobs == nil {
+			c.blobs = map[int]*blobWriter{}
+		}
+		c.blobs[i] = w
+		if err := errors.Join(w.sealAll(ctx, value), w.wait()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pin pins the keys of every namespace that values are sealed for. Whoever waits for these pins
+// waits for nothing that this batch needs, so the order does not matter.
+func (c *committing) pin(ctx context.Context) error {
+	for _, o := range c.ops {
+		if o.del || c.leases[o.n] != nil {
+			continue
+		}
+		op := op{n: o.n}
+		if err := o.n.pinToSeal(ctx, &op); err != nil {
+			return err
+		}
+		c.leases[o.n] = op.lease
+	}
+	return nil
+}
+
+func (c *committing) seal() error {
+	for i, o := range c.ops {
+		key := c.bytes(o.key)
+		if w := c.blobs[i]; w != nil {
+			w.op.lease = c.leases[o.n]
+			if err := w.manifest(c.out, key, o.n.firstWrite(o.written)); err != nil {
+				return err
+			}
+			continue
+		}
+		op, err := o.n.begin(key)
+		if err != nil {
+			return err
+		}
+		if o.del {
+			c.out.Delete(op.key)
+		} else {
+			op.lease, op.env.Written = c.leases[o.n], o.n.firstWrite(o.written)
+			if err = op.seal(c.out, c.bytes(o.value)); err == nil {
+				op.index(c.out, key)
+			}
+		}
+		op.done()
+		if err != nil {
+			return o.n.sealingFailed(err)
+		}
+	}
+	return nil
+}
+
+func (c *committing) close(ctx context.Context) {
+	for _, w := range c.blobs {
+		w.close(ctx)
+	}
+	for _, lease := range c.leases {
+		lease.Unpin()
+	}
+	c.out.Close()
+}

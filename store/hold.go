@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A hold is a Snapshot or a Reader that is open: what it reads may be under keys that were in use
+// when it began, so none of these is retired. It lasts until it is ended or too old.
+type hold struct {
+	what    string
+	n       *Namespace // that it reads of; nil for all
+	order   uint64
+	began   time.Time
+	release func() // lets go of what it holds, once it is too old; nil until it is whole
+}
+
+// holds are those that are open.
+type holds struct {
+	mu   sync.Mutex
+	last uint64 // order of the one that began last
+	open map[*hold]struct{}
+}
+
+// hold begins one; of what it reads nothing was read before.
+func (s *Store) hold(what string, n *Namespace, began time.Time) *hold {
+	h := &hold{what: what, n: n, began: began}
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	s.holds.last++
+	h.order = s.holds.last
+	if s.holds.open == nil {
+		s.holds.open = map[*hold]struct{}{}
+	}
+	s.holds.open[h] = struct{}{}
+	return h
+}
+
+// releasing says how to let go of what a hold keeps.
+func (s *Store) releasing(h *hold, release func()) {
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	h.release = release
+}
+
+func (s *Store) unhold(h *hold) {
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	delete(s.holds.open, h)
+}
+
+// check returns ErrTooOld if the hold is.
+func (s *Store) check(h *hold) error {
+	if s.tooOld(h) {
+		return ErrTooOld
+	}
+	return nil
+}
+
+// tooOld goes by both clocks: a machine that was suspended has held for as long.
+func (s *Store) tooOld(h *hold) bool {
+	if s.opts.MaxOpen < 0 {
+		return false
+	}
+	now := s.opts.Now()
+	return max(now.Sub(h.began), now.Round(0).Sub(h.began.Round(0))) >= s.opts.MaxOpen
+}
+
+// noteSwept is called at the end of a sweep: who begins to read later needs none of the keys that
+// the sweep has emptied.
+func (n *Namespace) noteSwept() {
+	n.store.holds.mu.Lock()
+	defer n.store.holds.mu.Unlock()
+	n.swept = n.store.holds.last
+}
+
+// heldOpen says who reads of a namespace since before the end of its last sweep, or nothing. What
+// swept it in another process was before anybody here began.
+func (s *Store) heldOpen(n *Namespace) (what string) {
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	var first *hold
+	for h := range s.holds.open {
+		if (h.n == nil || h.n == n) && h.order <= n.swept && !s.tooOld(h) && (first == nil || h.order < first.order) {
+			first = h
+		}
+	}
+	if first == nil {
+		return ""
+	}
+	return first.what + " is open since " + first.began.UTC().Format(time.DateTime)
+}
+
+// releaseOld has those that are too old let go of what the engine keeps for them.
+func (s *Store) releaseOld(ctx context.Context) error {
+	var old []*hold
+	s.holds.mu.Lock()
+	for h := range s.holds.open {
+		if s.tooOld(h) && h.release != nil {
+			old = append(old, h)
+			delete(s.holds.open, h)
+		}
+	}
+	s.holds.mu.Unlock()
+	for _, h := range old {
+		h.release()
+	}
+	return ctx.Err()
+}

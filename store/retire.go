@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/keys"
+)
+
+// ErrNeeded says that a data key cannot be retired, because something may need it; the error
+// says what.
+var ErrNeeded = errors.New("store: the data key may still be needed")
+
+// needed says why a data key cannot be retired, or nothing. It trusts a census alone that began
+// when the key was draining already: what came after it was sealed under others.
+func (s *Store) needed(n *Namespace, info keys.KeyInfo, census *Census) string {
+	switch count := census.under(info.Number); {
+	case info.State == codec.StateActive.String():
+		return "it is active; rotate it first"
+	case census.Epoch < info.Since:
+		return "no sweep that began since it drains is done"
+	case count.Records > 0:
+		return fmt.Sprintf("%d records under it do not open, and so could not be moved", count.Records)
+	case census.under(0).Records > 0:
+		return fmt.Sprintf("%d records are no envelopes, so nobody can tell their key", census.under(0).Records)
+	}
+	return s.heldOpen(n)
+}
+
+// RetireDataKey destroys a data key that drains, durably and for good, if a completed sweep that
+// began since then has found nothing under it; else it returns ErrNeeded and says what needs it.
+// With force it destroys it all the same, and what it sealed is gone: the audit log says so. It
+// waits for a backup under way.
+func (t *Tenant) RetireDataKey(ctx context.Context, namespace string, number uint32, force bool) error {
+	if err := t.store.holding.Acquire(ctx, holdAll); err != nil {
+		return err
+	}
+	defer t.store.holding.Release(holdAll)
+	info, err := t.dataKey(namespace, number)
+	if err != nil {
+		return err
+	}
+	c, err := t.coverKey(ctx, info)
+	if err != nil {
+		return err
+	}
+	proof := fmt.Sprintf("nothing under it in the sweep that ended %s", c.Swept.Format(time.RFC3339))
+	switch {
+	case c.Needed != "" && !force:
+		return fmt.Errorf("%w: data key %d of %s in %s: %s", ErrNeeded, number, t.id, namespace, c.Needed)
+	case c.Needed != "":
+		proof = "forced, although " + c.Needed
+	}
+	if err := t.store.engine.Sync(ctx); err != nil { // the rewraps, before what makes them needed
+		return translated(err)
+	}
+	return translated(t.store.keys.RetireDataKey(ctx, t.id, namespace, number, proof))
+}
+
+func (t *Tenant) dataKey(namespace string, number uint32) (keys.KeyInfo, error) {
+	infos, err := t.DataKeys()
+	if err != nil {
+		return keys.KeyInfo{}, err
+	}
+	for _, info := range infos {
+		if info.Namespace == namespace && info.Number == number {
+			return info, nil
+		}
+	}
+	return keys.KeyInfo{}, fmt.Errorf("%w: %s has no data key %d in %s", ErrKeyMismatch, t.id, number, namespace)
+}

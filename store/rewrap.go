@@ -1,0 +1,234 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/store/engine"
+)
+
+// A rewrapper brings stale records, which reads hint at, under the active keys. Its queue is
+// bounded; a hint that finds no room is dropped, and the next read gives another.
+type rewrapper struct {
+	store *Store
+	hints chan hint
+	done  sync.WaitGroup
+
+	mu     sync.RWMutex // hint holds it shared, close exclusively
+	closed bool
+}
+
+type hint struct {
+	n   *Namespace
+	key []byte // user key
+}
+
+func newRewrapper(s *Store) *rewrapper {
+	r := &rewrapper{store: s, hints: make(chan hint, s.opts.RewrapQueue)}
+	r.done.Go(r.work)
+	return r
+}
+
+func (r *rewrapper) work() {
+	for h := range r.hints {
+		r.store.rewrapAndCount(context.Background(), h.n, h.key)
+	}
+}
+
+// close lets the worker finish what is queued.
+func (r *rewrapper) close() {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.hints)
+	}
+	r.mu.Unlock()
+	r.done.Wait()
+}
+
+func (r *rewrapper) enqueue(h hint) (taken bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return false
+	}
+	select {
+	case r.hints <- h:
+		return true
+	default:
+		return false
+	}
+}
+
+// hint says that the record under a key is stale. It never fails the read that found it.
+func (s *Store) hint(ctx context.Context, n *Namespace, key []byte) {
+	switch {
+	case s.opts.ReadOnly || s.opts.Rewrap == RewrapOff:
+	case s.opts.Rewrap == RewrapInline:
+		s.rewrapAndCount(ctx, n, key)
+	case !s.rewrapper.enqueue(hint{n: n, key: bytes.Clone(key)}):
+		s.counters.dropped.Add(1)
+	}
+}
+
+func (s *Store) rewrapAndCount(ctx context.Context, n *Namespace, key []byte) {
+	done, err := n.rewrap(ctx, key)
+	switch {
+	case errors.Is(err, engine.ErrConflict):
+		s.counters.lost.Add(1)
+	case err != nil:
+		s.counters.failed.Add(1)
+		s.opts.Logger.Warn("rewrap failed", "tenant", n.id.tenant, "namespace", n.id.name, "error", err)
+	case done:
+		s.counters.rewrapped.Add(1)
+	}
+}
+
+// rewrap brings the record under key under the active keys, if it is not. It is applied only if
+// the record is still, byte for byte, the one that was stale; else engine.ErrConflict. It does
+// not wait for the disk: losing it loses nothing.
+func (n *Namespace) rewrap(ctx context.Context, key []byte) (done bool, err error) {
+	raw, err := n.raw(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	done, _, err = n.rewrapRaw(ctx, key, raw)
+	return done, err
+}
+
+// rewrapRaw is rewrap of a record that was read. streams says that its chunks were sealed anew.
+func (n *Namespace) rewrapRaw(ctx context.Context, key, raw []byte) (done, streams bool, err error) {
+	done, streams, err = n.rewrapRecord(ctx, key, raw)
+	if streams {
+		err = n.resealChunks(ctx, key, raw)
+		done = err == nil
+	}
+	return done, streams, err
+}
+
+// rewrapRecord does what can be done in one batch, with the keys pinned all the while. streams
+// says that nothing was done: the value has chunks that must be sealed anew.
+func (n *Namespace) rewrapRecord(ctx context.Context, key, raw []byte) (done, streams bool, err error) {
+	op, err := n.begin(key)
+	if err != nil {
+		return false, false, err
+	}
+	defer op.done()
+	if err := n.pinToSeal(ctx, op); err != nil {
+		return false, false, err
+	}
+	defer op.lease.Unpin()
+	if err := op.env.Parse(raw); err != nil {
+		return false, false, n.failed(op, err)
+	}
+	undated := n.undated(op.env.Written)
+	switch {
+	case op.lease.Current(&op.env) && !undated || op.lease.Unlinked() || n.expired(op.env.Written):
+		return false, false, nil
+	case !op.env.Chunked:
+		err = op.reseal(ctx, key, raw)
+	case undated || op.dropsRecipient() || op.env.Suite != op.lease.Active[0].Suite:
+		return false, true, nil
+	default:
+		err = op.rewrapManifest(ctx, raw)
+	}
+	return err == nil, false, err
+}
+
+// dropsRecipient reports whether the record has a recipient in a domain that is not wanted any
+// more. Whoever holds such a wrap may know the content key, so it is not kept.
+func (op *op) dropsRecipient() bool {
+	for _, r := range op.env.Recipients {
+		if key, err := op.lease.Find(r.Number); err != nil || key.Left {
+			return true
+		}
+	}
+	return false
+}
+
+// rewrapManifest wraps a chunked value's content key for the active keys; payload and chunks
+// stay as they are.
+func (op *op) rewrapManifest(ctx context.Context, raw []byte) error {
+	content, err := op.unwrapContent()
+	if err != nil {
+		return op.n.failed(op, err)
+	}
+	defer content.Wipe()
+	op.dst = nil
+	if err := op.openPayload(content); err != nil {
+		return op.n.failed(op, err)
+	}
+	op.wrapContent(content)
+	b := op.n.store.newBatch()
+	defer b.Close()
+	b.Set(op.key, op.env.Append(nil))
+	b.IfEquals(op.key, raw)
+	return op.n.store.applyBatch(ctx, b, false)
+}
+
+// reseal opens the value and seals it anew, with the time of its first write.
+func (op *op) reseal(ctx context.Context, key, raw []byte) error {
+	n, written := op.n, op.n.firstWriteOf(op.env.Written)
+	undated := n.undated(op.env.Written)
+	o, err := n.openFrom(ctx, n.store.engine, key, raw, nil)
+	if errors.Is(err, ErrNotFound) {
+		return engine.ErrConflict // expired meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	defer clear(o.value)
+	b := n.store.newBatch()
+	defer b.Close()
+	op.env = codec.Envelope{Written: written}
+	if err := op.seal(b, o.value); err != nil {
+		return n.sealingFailed(err)
+	}
+	if undated {
+		op.index(b, key)
+	}
+	b.IfEquals(op.key, raw)
+	return n.store.applyBatch(ctx, b, false)
+}
+
+// firstWriteOf is the time that a value keeps when it is sealed anew: its own, or now where the
+// namespace has come to keep times since it was written.
+func (n *Namespace) firstWriteOf(written uint64) uint64 {
+	if n.undated(written) {
+		return n.firstWrite(time.Time{})
+	}
+	return written
+}
+
+// resealChunks seals a value in chunks anew, from a Reader into a Writer, so that its length does
+// not matter. No key is pinned from chunk to chunk, or gigabytes would hold up a revocation; the
+// old value is read until the new manifest takes the place of the old.
+func (n *Namespace) resealChunks(ctx context.Context, key, raw []byte) error {
+	r, err := n.newReader(ctx, n.store.engine, key, n.freshRaw, n.store.opts.Now())
+	if errors.Is(err, ErrNotFound) {
+		return engine.ErrConflict // deleted or expired meanwhile
+	} else if err != nil {
+		return err
+	}
+	defer r.Close()
+	r.own = true
+	if !bytes.Equal(r.raw, raw) {
+		return engine.ErrConflict
+	}
+	w, err := n.Create(ctx, key, nil)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	w.over, w.overWritten = raw, n.firstWriteOf(r.written)
+	if _, err := r.WriteTo(w); err != nil {
+		return err
+	}
+	return w.Close()
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/keys"
+	"github.com/sealkv/sealkv/scope"
+	"github.com/sealkv/sealkv/store/engine"
+)
+
+// A Store is an open store. It is safe for concurrent use.
+type Store struct {
+	opts   Options
+	dir    string
+	id     codec.StoreID
+	lock   *flock.Flock
+	keys   *keys.Keyring
+	engine engine.Engine
+	policy atomic.Pointer[inForce]
+
+	mu         sync.Mutex
+	namespaces map[namespaceID]*Namespace // shared state of the handles
+
+	applying sync.Mutex          // held while a policy is applied
+	holding  *semaphore.Weighted // see holdAll
+
+	ops        sync.Pool   // of *op
+	values     *valueCache // nil where opened values are not kept
+	blobs      liveBlobs
+	rewrapper  *rewrapper // nil where nothing is rewrapped
+	collector  *collector // nil where nothing is collected by itself
+	counters   counters
+	foreground foreground
+	holds      holds
+	closing    sync.Once
+	closed     error
+}
+
+type namespaceID struct{ tenant, name string }
+
+// Dir is the store's directory.
+func (s *Store) Dir() string { return s.dir }
+
+// Policy is the scope policy in force.
+func (s *Store) Policy() *scope.Policy { return s.policy.Load().Policy }
+
+// Identity is the store's id and format.
+func (s *Store) Identity() codec.Identity { return s.keys.Identity() }
+
+// RotatePlatformRoot brings the platform key, and the keys of all hosted tenants, under the root
+// that uri names. Both roots must answer. Called again it completes what was cut short.
+func (s *Store) RotatePlatformRoot(ctx context.Context, uri string) error {
+	return translated(s.keys.RotatePlatformRoot(ctx, uri))
+}
+
+// Sync makes everything durable that was written before it.
+func (s *Store) Sync(ctx context.Context) error { return translated(s.engine.Sync(ctx)) }
+
+// Close finishes the rewraps that are queued, waits for operations under way, makes everything
+// durable and releases the store. Handles, batches and snapshots must not be used afterwards;
+// what is called all the same returns ErrClosed. A second Close returns what the first did.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		if s.collector != nil {
+			s.collector.close()
+		}
+		if s.rewrapper != nil {
+			s.rewrapper.close()
+		}
+		s.closed = errors.Join(s.keys.Close(), s.engine.Close(), s.unlock())
+		s.values.close()
+	})
+	return s.closed
+}
+
+// Tenant returns the handle of a tenant that AddTenant made, or ErrTenantUnknown.
+func (s *Store) Tenant(id string) (*Tenant, error) {
+	if err := CheckTenant(id); err != nil {
+		return nil, err
+	}
+	if err := s.keys.KnowsTenant(id); err != nil {
+		return nil, translated(err)
+	}
+	return &Tenant{store: s, id: id}, nil
+}
+
+// namespace returns the one Namespace of a tenant and a name.
+func (s *Store) namespace(tenant, name string) (*Namespace, error) {
+	id := namespaceID{tenant, name}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.namespaces[id]; n != nil {
+		return n, nil
+	}
+	rule, err := s.Policy().Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	n := newNamespace(s, id, rule)
+	s.namespaces[id] = n
+	return n, nil
+}
