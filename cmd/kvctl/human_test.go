@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestSize(t *testing.T) {
+	for n, want := range map[uint64]string{
+		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<20 - 1: "1.0 MiB", 1 << 20: "1.0 MiB",
+		131_800_000: "125.7 MiB", 1 << 62: "4.0 EiB", 1<<64 - 1: "16.0 EiB",
+	} {
+		if got := size(n); got != want {
+			t.Errorf("size(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 111893: "111,893", 1234567: "1,234,567"} {
+		if got := count(n); got != want {
+			t.Errorf("count(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"c1": "c1", "Zürich 7/x": "Zürich 7/x", "": "", "a\nb": `"a\nb"`, "\x1b[2J": `"\x1b[2J"`, "\xff": `"\xff"`,
+		" padded": `" padded"`, `"quoted"`: `"\"quoted\""`, "right\u202eleft": `"right\u202eleft"`,
+	} {
+		if got := printable([]byte(text)); got != want {
+			t.Errorf("printable(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestMoment(t *testing.T) {
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.FixedZone("", 3600))
+	if got, want := moment(at), "2026-03-01 09:00:00Z"; got != want {
+		t.Errorf("moment = %q, want %q", got, want)
+	}
+	if got := moment(time.Time{}); got != "" {
+		t.Errorf("the zero time is %q", got)
+	}
+}
+
+func TestMessage(t *testing.T) {
+	err := errors.New("keys: key revoked: root of tenant acme: keyfile: /keys: root: key revoked")
+	if got, want := message(err), "key revoked: root of tenant acme: /keys: key revoked"; got != want {
+		t.Errorf("message = %q, want %q", got, want)
+	}
+}
+
+// TestListingBlocks prints more rows than a table keeps, with an error in the middle.
+func TestListingBlocks(t *testing.T) {
+	for _, json := range []bool{false, true} {
+		var out bytes.Buffer
+		c := &cli{out: &out, json: json}
+		l := c.list("sealkv/test/1", []string{"name", ">number"})
+		for i := range tableBlock + 1 {
+			l.row(i, "x", count(uint64(i)))
+		}
+		broken := errors.New("broken")
+		if err := l.fail(broken); !errors.Is(err, broken) {
+			t.Errorf("fail = %v", err)
+		}
+		lines := bytes.Count(out.Bytes(), []byte("\n"))
+		if json {
+			if lines != tableBlock+3 || !bytes.HasSuffix(out.Bytes(), []byte("\n]}\n")) {
+				t.Errorf("%d lines, ending in %q", lines, out.Bytes()[out.Len()-8:])
+			}
+		} else if lines != tableBlock+2 {
+			t.Errorf("%d lines", lines)
+		}
+	}
+}

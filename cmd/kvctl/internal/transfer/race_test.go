@@ -1,0 +1,5 @@
+//go:build race
+
+package transfer_test
+
+func init() { underRace = true }

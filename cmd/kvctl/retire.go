@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealkv/sealkv/store"
+)
+
+// A retireFlags is what keys retire was asked for.
+type retireFlags struct{ force, yes bool }
+
+func (c *cli) keysRetireCommand() *cobra.Command {
+	var f retireFlags
+	cmd := &cobra.Command{
+		Use:   "retire TENANT NAMESPACE KEY",
+		Short: "Destroy a data key that nothing needs any more",
+		Long: `Destroy a draining data key for good, if a completed sweep that began after its
+rotation found nothing under it; kvctl keys coverage tells. Its number never comes
+back, and its wrapped bytes leave the keyring's file.
+
+--force destroys it all the same: what is under it can never be read again, and the
+audit log says that it was forced. It asks for --yes.`,
+		Example: `  kvctl keys retire acme jira/comments 7`,
+		Args:    positional,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 3 {
+				return usagef("TENANT NAMESPACE KEY are needed; kvctl keys coverage TENANT shows the keys")
+			}
+			key, err := strconv.ParseUint(args[2], 10, 32)
+			if err != nil || key == 0 {
+				return usagef("KEY is the number of a data key, as kvctl keys coverage shows it")
+			}
+			if f.force && !f.yes {
+				return usagef("--force destroys what is under the key for good; add --yes if that is meant")
+			}
+			return c.retire(cmd.Context(), &f, args[0], args[1], uint32(key))
+		},
+	}
+	cmd.Flags().BoolVar(&f.force, "force", false, "also if something is under it, which is lost then")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "confirm --force")
+	return cmd
+}
+
+// A retiredRow is the JSON of a retirement.
+type retiredRow struct {
+	Tenant    string `json:"tenant"`
+	Namespace string `json:"namespace"`
+	Key       uint32 `json:"key"`
+	Forced    bool   `json:"forced"`
+}
+
+func (c *cli) retire(ctx context.Context, f *retireFlags, tenant, namespace string, key uint32) error {
+	return c.withTenant(ctx, writing, tenant, func(_ *store.Store, t *store.Tenant) error {
+		c.namespace = namespace
+		err := t.RetireDataKey(ctx, namespace, key, f.force)
+		if errors.Is(err, store.ErrNeeded) {
+			return withHint(err, "kvctl keys sweep %s %s moves what it can; kvctl keys coverage %s says what is left", tenant, namespace, tenant)
+		}
+		if err != nil {
+			return err
+		}
+		return c.report("sealkv/retire/1", retiredRow{tenant, namespace, key, f.force},
+			"Retired data key %d of %s in %s: it opens nothing any more.", key, tenant, namespace)
+	})
+}

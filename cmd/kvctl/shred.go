@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealkv/sealkv/store"
+)
+
+// A shredFlags is what tenant shred was asked for.
+type shredFlags struct {
+	store.ShredOptions
+	yes bool
+}
+
+func (c *cli) tenantShredCommand() *cobra.Command {
+	var f shredFlags
+	cmd := &cobra.Command{
+		Use:   "shred TENANT",
+		Short: "Destroy a tenant's keys and what they sealed, for good",
+		Long: `Destroy the keys of a tenant and delete what they sealed. Nothing brings it back,
+and the tenant's id is never given again. It needs no word of the tenant's root.
+
+  --in-scope          only the tenant's keys and the namespaces that are under them;
+                      what is under platform keys lives on
+  --namespace NAME    only these namespaces (repeat it for several), which may be
+                      written anew afterwards; this needs the tenant's root
+
+It goes through durable steps, and run again it completes what was cut short. The
+receipt is in the audit log: keep its head elsewhere, and kvctl audit verify --head
+tells whether the log still has it.
+
+Copies of the files that were made before, such as file-system snapshots, are beyond
+it: only destroying the tenant's root key ends those. It asks for --yes.`,
+		Example: `  kvctl tenant shred trial-17 --yes
+  kvctl tenant shred acme --in-scope --yes
+  kvctl tenant shred acme --namespace jira/attachments --yes`,
+		Args:              positional,
+		ValidArgsFunction: c.completeTenant,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.InScope && len(f.Namespaces) > 0:
+				return usagef("--in-scope and --namespace exclude one another")
+			case !f.yes:
+				return usagef("it destroys data of %s for good; add --yes if that is meant", args[0])
+			}
+			return c.shred(cmd.Context(), &f, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.InScope, "in-scope", false, "only what is under the tenant's keys")
+	flags.StringArrayVar(&f.Namespaces, "namespace", nil, "only the namespace `NAME`")
+	flags.BoolVar(&f.yes, "yes", false, "confirm that it is meant")
+	return cmd
+}
+
+func (c *cli) shred(ctx context.Context, f *shredFlags, id string) error {
+	return c.withTenant(ctx, writing, id, func(_ *store.Store, t *store.Tenant) error {
+		receipt, err := t.Shred(ctx, &f.ShredOptions)
+		if err != nil {
+			return err
+		}
+		what := "all of it"
+		switch {
+		case f.InScope:
+			what = "what was under its keys"
+		case len(f.Namespaces) > 0:
+			what = counted(len(f.Namespaces), "namespace")
+		}
+		return c.report("sealkv/shred/1", receipt, "Shredded %s (%s): %s destroyed. Receipt: audit entry %d, head %s",
+			id, what, counted(receipt.Keys, "key"), receipt.AuditSeq, receipt.AuditHead)
+	})
+}
