@@ -123,7 +123,9 @@ func (k *Keyring) readGeneration(tenant string) [2]uint64 {
 	return [2]uint64{*k.generation(tenant), *k.generation("")}
 }
 
-// link publishes a lease unless something has been unlinked since generation was read.
+// link publishes a lease unless something has been unlinked since generation was read, or a lease
+// of a later state was linked: two builders may be at it when a rotation is durable and has not
+// unlinked anything yet. So while a lease is linked, every record was sealed under keys that it has.
 func (k *Keyring) link(s *Space, l *Lease, generation [2]uint64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -135,10 +137,11 @@ func (k *Keyring) link(s *Space, l *Lease, generation [2]uint64) bool {
 	for _, holder := range holders {
 		stale = stale || k.sessions[holder] == nil || k.sessions[holder].parent == nil
 	}
-	if stale {
+	if stale || l.Epoch < s.newest {
 		l.pins.shut()
 		return false
 	}
+	s.newest = l.Epoch
 	if old := s.lease.Load(); old != nil {
 		k.unlinkLocked(s, old)
 	}

@@ -73,3 +73,23 @@ func TestPins(t *testing.T) {
 		}
 	}
 }
+
+// Of two builders the one that read an earlier state does not replace the other's lease: a record
+// under the new keys would be a key mismatch to whoever pins the old ones.
+func TestLinkRefusesAnEarlierState(t *testing.T) {
+	k := newKeyring(codec.Identity{}, nil, nil)
+	k.sessions[""] = &session{parent: newParent(codec.StoreID{}, codec.KeyRow{Number: 1}, newTestSecret()), leases: map[*Space]*Lease{}}
+	s := k.Space("acme", "jira/comments", nil)
+	link := func(epoch uint64) bool {
+		return k.link(s, &Lease{Epoch: epoch, pins: newPins(func() {})}, k.readGeneration("acme"))
+	}
+	if !link(7) || link(6) || s.lease.Load().Epoch != 7 {
+		t.Error("a lease of an earlier state was linked")
+	}
+	k.mu.Lock()
+	k.unlinkLocked(s, s.lease.Load())
+	k.mu.Unlock()
+	if link(6) || !link(7) || !link(8) {
+		t.Error("a lease of an earlier state was linked in the place of one that ended")
+	}
+}

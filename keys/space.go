@@ -44,6 +44,7 @@ type Space struct {
 	namespace string
 	want      func(now time.Time) (Want, error)
 	lease     atomic.Pointer[Lease]
+	newest    uint64 // epoch of the lease that was linked last; guarded by Keyring.mu
 	prefixes  keptPrefixes
 }
 

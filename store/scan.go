@@ -135,6 +135,7 @@ func (s *scanner) next(ctx context.Context, hold *hold) error {
 		s.room = min(maxPage, s.left)
 	}
 	s.pages++
+	s.n.store.foreground.count()
 	s.size, s.last = 0, s.last[:0]
 	if err := s.from.Page(ctx, s.rest, s); err != nil {
 		return err
