@@ -127,7 +127,7 @@ func (s *sealkvSession) get(at int, key, room []byte) ([]byte, bool, error) {
 }
 
 func (s *sealkvSession) scan(at int, from []byte, limit int, visit func(key, value []byte) error) error {
-	for e, err := range s.spaces[at].Scan(context.Background(), &store.ScanOptions{Start: from, Limit: limit}) {
+	for e, err := range s.spaces[at].Scan(context.Background(), &store.ScanOptions{Start: from, Limit: limit, Reuse: true}) {
 		if err != nil {
 			return err
 		}

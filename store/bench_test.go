@@ -82,7 +82,7 @@ func BenchmarkStore(b *testing.B) {
 		run("Get", func(i int) error { _, err := n.GetInto(ctx, existing[i], room); return err })
 		run("Put", func(i int) error { return n.Put(ctx, existing[i], value) })
 		run("Scan100", func(i int) error {
-			for e, err := range n.Scan(ctx, &store.ScanOptions{Start: existing[i], Limit: 100}) {
+			for e, err := range n.Scan(ctx, &store.ScanOptions{Start: existing[i], Limit: 100, Reuse: true}) {
 				if _, valueErr := e.Value(); err != nil || valueErr != nil {
 					return fmt.Errorf("%v, %v", err, valueErr)
 				}

