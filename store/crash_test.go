@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -36,6 +37,7 @@ type crashing struct {
 	random  *rand.Rand
 	keyring string
 	every   int // image one write in so many
+	imaging sync.Mutex
 	acked   map[string]string
 	unsure  string
 	crashes []crash
@@ -48,6 +50,8 @@ func (e *crashing) Apply(ctx context.Context, b engine.Batch, sync bool) error {
 }
 
 func (e *crashing) image() {
+	e.imaging.Lock() // chunks are written by several goroutines
+	defer e.imaging.Unlock()
 	if e.random.IntN(e.every) != 0 || e.keyring == "" {
 		return
 	}
@@ -113,7 +117,7 @@ func (e *crashing) live(w *world, steps int) {
 		case 4:
 			err = w.Collect(ctx)
 		case 5:
-			_, err = w.tenant(tenant).Sweep(ctx, nil)
+			_, err = w.tenant(tenant).Sweep(ctx, &store.SweepOptions{Workers: 1}) // one commits to the keyring while another writes
 		default:
 			value := strings.Repeat(fmt.Sprint(e.random.Uint64()), 1+e.random.IntN(2)*e.random.IntN(8000))
 			if err = n.Put(ctx, []byte(key), []byte(value)); err == nil {
