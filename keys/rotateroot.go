@@ -10,8 +10,8 @@ import (
 
 // RotateRoot brings a tenant's key under the root that uri names. The URI of the present root
 // makes a wrap under its newest version; an empty one means the platform's root: the tenant
-// leaves its own. Both roots must answer. It goes through durable steps, and doing it again
-// completes what a crash cut short.
+// leaves its own. Both roots must answer; a tenant that an operator has revoked stays so. It goes
+// through durable steps, and doing it again completes what a crash cut short.
 func (k *Keyring) RotateRoot(ctx context.Context, tenant, uri string) error {
 	hosted := uri == ""
 	if hosted {
@@ -77,7 +77,7 @@ func (m *rootMove) open(ctx context.Context) (err error) {
 	if m.platform, err = m.k.platformKey(ctx); err != nil {
 		return err
 	}
-	if m.own, err = m.k.unlocked(ctx, m.tenant); err != nil {
+	if m.own, err = m.k.openToMove(ctx, m.tenant); err != nil {
 		m.platform.release()
 		return err
 	}

@@ -164,6 +164,12 @@ func (k *Keyring) openParent(ctx context.Context, tenant string) (*parent, error
 	if s.control.Revoked {
 		return nil, fmt.Errorf("tenant %s: %w", tenant, ErrRevoked)
 	}
+	return k.openVerified(ctx, s)
+}
+
+// openVerified has the roots of a tenant whose state the platform vouches for open its key.
+func (k *Keyring) openVerified(ctx context.Context, s *state) (*parent, error) {
+	tenant := s.tenant
 	row, err := s.activeTenantKey()
 	if err != nil {
 		return nil, err
@@ -188,6 +194,25 @@ func (k *Keyring) openParent(ctx context.Context, tenant string) (*parent, error
 		p.shut()
 		return nil, err
 	}
+	return p, nil
+}
+
+// openToMove returns the tenant's key, acquired, for bringing it under another root: also that of a tenant
+// which an operator has revoked, since nothing of the tenant's is opened with it. It is not kept.
+func (k *Keyring) openToMove(ctx context.Context, tenant string) (*parent, error) {
+	p, err := k.unlocked(ctx, tenant)
+	if !errors.Is(err, ErrRevoked) {
+		return p, err
+	}
+	s, failed := k.verifiedState(ctx, tenant)
+	if failed != nil || !s.control.Revoked {
+		return nil, errors.Join(failed, err)
+	}
+	if p, err = k.openVerified(ctx, s); err != nil {
+		return nil, err
+	}
+	p.acquire()
+	p.shut() // so that it is wiped when the caller releases it
 	return p, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealkv/sealkv/keys/root"
+	"github.com/sealkv/sealkv/keys/root/roottest"
 	"github.com/sealkv/sealkv/store"
 	"github.com/sealkv/sealkv/store/engine"
 	"github.com/sealkv/sealkv/store/engine/mem"
@@ -271,4 +272,42 @@ func TestReadOnlyHasNoFallback(t *testing.T) {
 	w.opts.ReadOnly = true
 	w.reopen()
 	wantError(t, w.ns("acme", "jira/attachments"), "k", store.ErrKeyRevoked)
+}
+
+// A tenant that an operator has revoked does not keep the platform from leaving its root, and stays
+// revoked.
+func TestRevokedTenantsMoveToOtherRoots(t *testing.T) {
+	w := newWorld(t, store.Options{}, "acme")
+	for _, id := range []string{"first", "second"} {
+		if _, err := w.AddTenant(t.Context(), id, nil); err != nil {
+			t.Fatal(err)
+		}
+		mustPut(t, w.ns(id, "jira/comments"), "k", id)
+	}
+	mustPut(t, w.ns("acme", "jira/comments"), "k", "acme")
+	for _, id := range []string{"acme", "first"} {
+		if err := w.tenant(id).Revoke(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, uri := range []string{"test://platform-2", "test://acme-2"} {
+		w.roots[uri] = roottest.NewKey(uri)
+	}
+	if err := w.RotatePlatformRoot(t.Context(), "test://platform-2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tenant("acme").RotateRoot(t.Context(), "test://acme-2"); err != nil {
+		t.Fatal(err)
+	}
+	w.roots[platformURI].SetError(root.ErrRevoked)
+	w.roots["test://acme"].SetError(root.ErrRevoked)
+	w.reopen()
+	wantValue(t, w.ns("second", "jira/comments"), "k", "second")
+	for _, id := range []string{"acme", "first"} {
+		wantError(t, w.ns(id, "jira/comments"), "k", store.ErrKeyRevoked)
+		if err := w.tenant(id).Restore(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, w.ns(id, "jira/comments"), "k", id)
+	}
 }
