@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 )
 
@@ -103,32 +102,47 @@ func (l *listing) flushTable() {
 	l.pending = l.pending[:0]
 }
 
-// alignRight pads the cells of columns whose numbers stand under one another: tabwriter aligns
-// all columns alike.
+// alignRight pads the cells of columns whose numbers stand under one another: writeTable aligns
+// all columns to the left.
 func (l *listing) alignRight() {
+	widths := widths(l.pending)
 	for i, name := range l.columns {
 		if !strings.HasPrefix(name, ">") {
 			continue
 		}
-		width := 0
 		for _, cells := range l.pending {
-			width = max(width, utf8.RuneCountInString(cells[i]))
-		}
-		for _, cells := range l.pending {
-			if cells[i] == "" {
-				continue
+			if cells[i] != "" {
+				cells[i] = strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cells[i])) + cells[i]
 			}
-			cells[i] = strings.Repeat(" ", width-utf8.RuneCountInString(cells[i])) + cells[i]
 		}
 	}
 }
 
+// writeTable writes rows in columns that are as wide as their widest cell in any row. Unlike with
+// text/tabwriter a row that ends in empty cells does not begin columns anew.
 func writeTable(out io.Writer, rows [][]string) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	widths := widths(rows)
 	for _, cells := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		var line strings.Builder
+		for i, cell := range cells {
+			line.WriteString(cell)
+			line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+		fmt.Fprintln(out, strings.TrimRight(line.String(), " "))
 	}
-	w.Flush()
+}
+
+// widths is how many characters the widest cell of each column has.
+func widths(rows [][]string) (widths []int) {
+	for _, cells := range rows {
+		for i, cell := range cells {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	return widths
 }
 
 // show prints one thing: v as the only row for programs, lines of name and value for people.
