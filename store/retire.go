@@ -33,7 +33,8 @@ func (s *Store) needed(n *Namespace, info keys.KeyInfo, census *Census) string {
 // RetireDataKey destroys a data key that drains, durably and for good, if a completed sweep that
 // began since then has found nothing under it; else it returns ErrNeeded and says what needs it.
 // With force it destroys it all the same, and what it sealed is gone: the audit log says so. It
-// waits for a backup under way.
+// waits for a backup under way. A key that is retired already is no error: what was cut short is
+// completed. A number that the tenant has no key of in the namespace is ErrKeyMismatch.
 func (t *Tenant) RetireDataKey(ctx context.Context, namespace string, number uint32, force bool) error {
 	if err := t.store.holding.Acquire(ctx, holdAll); err != nil {
 		return err
@@ -42,6 +43,9 @@ func (t *Tenant) RetireDataKey(ctx context.Context, namespace string, number uin
 	info, err := t.dataKey(namespace, number)
 	if err != nil {
 		return err
+	}
+	if info.State == codec.StateRetired.String() {
+		return translated(t.store.keys.RetireDataKey(ctx, t.id, namespace, number, ""))
 	}
 	c, err := t.coverKey(ctx, info)
 	if err != nil {

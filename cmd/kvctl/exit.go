@@ -29,7 +29,7 @@ var exitTexts = []struct {
 	{exitDone, "done"},
 	{exitFailed, "failed in another way; the message says how"},
 	{exitUsage, "usage: a command, flag, argument or name that is none"},
-	{exitNotFound, "not found: the store, tenant, namespace, record or file"},
+	{exitNotFound, "not found: the store, tenant, namespace, data key, record or file"},
 	{exitHeld, "another process holds the store open; the message has its pid"},
 	{exitRevoked, "the key was revoked, here or by its root"},
 	{exitUnavailable, "the key is unavailable: its root key could not be asked"},

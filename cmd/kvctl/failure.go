@@ -73,6 +73,7 @@ var classes = []class{
 	{store.ErrTooLarge, "too_large", exitUsage, "keys have at most 1,024 bytes, values 64 MiB"},
 	{store.ErrNotFound, "not_found", exitNotFound, "kvctl ls TENANT NAMESPACE lists the keys that are there"},
 	{store.ErrExists, "exists", exitExists, ""},
+	{errNoKey, "key_unknown", exitNotFound, "kvctl keys ls TENANT shows the data keys, and the namespaces that they are of"},
 	{store.ErrRollback, "rollback", exitDamaged, "put the newest keyring.db back, or restore records and keyring from one backup"},
 	{store.ErrIdentity, "identity", exitDamaged, "restore records and keyring from one backup"},
 	{store.ErrKeyDestroyed, "key_destroyed", exitDestroyed, "nothing opens what a destroyed key sealed; kvctl keys ls TENANT shows the keys"},

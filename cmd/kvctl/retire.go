@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,8 @@ rotation found nothing under it; kvctl keys coverage tells. Its number never com
 back, and its wrapped bytes leave the keyring's file.
 
 --force destroys it all the same: what is under it can never be read again, and the
-audit log says that it was forced. It asks for --yes.`,
+audit log says that it was forced. It asks for --yes. Retiring a key that is retired
+already completes what was cut short, if anything.`,
 		Example: `  kvctl keys retire acme jira/comments 7`,
 		Args:    positional,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,12 +56,8 @@ type retiredRow struct {
 func (c *cli) retire(ctx context.Context, f *retireFlags, tenant, namespace string, key uint32) error {
 	return c.withTenant(ctx, writing, tenant, func(_ *store.Store, t *store.Tenant) error {
 		c.namespace = namespace
-		err := t.RetireDataKey(ctx, namespace, key, f.force)
-		if errors.Is(err, store.ErrNeeded) {
-			return withHint(err, "kvctl keys sweep %s %s moves what it can; kvctl keys coverage %s says what is left", tenant, namespace, tenant)
-		}
-		if err != nil {
-			return err
+		if err := t.RetireDataKey(ctx, namespace, key, f.force); err != nil {
+			return notRetired(t, namespace, key, err)
 		}
 		return c.report("sealkv/retire/1", retiredRow{tenant, namespace, key, f.force},
 			"Retired data key %d of %s in %s: it opens nothing any more.", key, tenant, namespace)
