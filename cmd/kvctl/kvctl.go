@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // A cli is one run of kvctl: its streams, and the flags that every command has.
@@ -57,10 +60,12 @@ func (c *cli) command() *cobra.Command {
 		Version:          version(),
 		SilenceErrors:    true,
 		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { c.running = true },
+		Args:             known,
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, args []string) { c.running = true; c.name(cmd, args) },
 	}
 	root.SetVersionTemplate("kvctl {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), // families are runnable only to say what is missing
 		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	flags := root.PersistentFlags()
@@ -76,6 +81,7 @@ func (c *cli) command() *cobra.Command {
 	c.add(root, "records", "Records:", c.putCommand(), c.getCommand(), c.lsCommand(), c.rmCommand(), c.attachCommand(), c.inspectCommand(), c.statsCommand(), c.verifyCommand())
 	c.add(root, "keys", "Tenants and keys:", c.tenantCommand(), c.keysCommand(), c.rootCommand(), c.auditCommand())
 	c.add(root, "stores", "Stores:", c.initCommand(), c.scopeCommand(), c.importCommand(), c.exportCommand(), c.backupCommand(), c.backupsCommand(), c.restoreCommand(), c.demoCommand())
+	helpCommand(root)
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	root.AddGroup(&cobra.Group{ID: "other", Title: "Others:"})
@@ -93,17 +99,7 @@ func (c *cli) add(root *cobra.Command, id, title string, commands ...*cobra.Comm
 // family is a command that only has subcommands. Cobra by itself prints help and succeeds
 // when it does not know the subcommand.
 func family(use, short, long string, commands ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Long: long}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		near := ""
-		if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
-			near = "; did you mean " + strings.Join(names, " or ") + "?"
-		}
-		return usagef("%s has no command %q%s", cmd.Name(), args[0], near)
-	}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: known}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var names []string
 		for _, sub := range cmd.Commands() {
@@ -113,9 +109,70 @@ func family(use, short, long string, commands ...*cobra.Command) *cobra.Command 
 		}
 		return usagef("%s needs one of its commands: %s", cmd.Name(), strings.Join(names, ", "))
 	}
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// known refuses the name of a command that a family does not have.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	near := ""
+	cmd.SuggestionsMinimumDistance = 2
+	if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
+		near = "; did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return usagef("%s has no command %q%s", cmd.Name(), args[0], near)
+}
+
+// helpCommand has kvctl help fail, as the commands do, for one that there is not.
+func helpCommand(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		panic(err) // cobra has just made it
+	}
+	help.Run, help.RunE = nil, func(_ *cobra.Command, args []string) error {
+		cmd, rest, err := root.Find(args)
+		if err == nil {
+			err = known(cmd, rest)
+		}
+		if err != nil {
+			return err
+		}
+		cmd.InitDefaultHelpFlag() // its line is part of the help, and so is the next one's
+		cmd.InitDefaultVersionFlag()
+		return cmd.Help()
+	}
+}
+
+// flagError says of a flag's value what it is not, without the words of package strconv.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && errors.Is(err, strconv.ErrSyntax) {
+		return fmt.Errorf("--%s: %q is no number", invalid.GetFlag().Name, invalid.GetValue())
+	}
+	if errors.As(err, &invalid) && errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("--%s: %s is out of range", invalid.GetFlag().Name, invalid.GetValue())
+	}
+	return err
+}
+
+// name keeps the tenant and the namespace that the arguments name, for hints.
+func (c *cli) name(cmd *cobra.Command, args []string) {
+	words := strings.Fields(cmd.Use)[1:]
+	for i, word := range words[:min(len(words), len(args))] {
+		several := strings.Contains(word, "...") && len(args) > i+1
+		switch strings.Trim(word, "[].") {
+		case "TENANT":
+			c.tenant = args[i]
+		case "NAMESPACE":
+			if !several {
+				c.namespace = args[i]
+			}
+		}
+	}
 }
 
 // positional holds a command to the arguments that its usage line names: WORD, [WORD] or WORD...
