@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -45,11 +47,14 @@ it does not vouch for the key, the tenant stays dark until it does.`,
 
 func (c *cli) changeTenant(ctx context.Context, id string, change func(*store.Tenant, context.Context) error, done string) error {
 	return c.withTenant(ctx, writing, id, func(_ *store.Store, t *store.Tenant) error {
-		if err := change(t, ctx); err != nil {
+		info, err := t.Info()
+		if err == nil && info.Shredded {
+			return fmt.Errorf("tenant %s was shredded: %w", id, store.ErrKeyDestroyed)
+		}
+		if err := errors.Join(err, change(t, ctx)); err != nil {
 			return err
 		}
-		info, err := t.Info()
-		if err != nil {
+		if info, err = t.Info(); err != nil {
 			return err
 		}
 		return c.report("sealkv/tenant/1", tenantRow{TenantInfo: info, Status: info.Status()}, done, id)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -29,7 +32,7 @@ and the tenant's id is never given again. It needs no word of the tenant's root.
 
 It goes through durable steps, and run again it completes what was cut short. The
 receipt is in the audit log: keep its head elsewhere, and kvctl audit verify --head
-tells whether the log still has it.
+tells whether the log still has it. Registered backups that may hold the keys are named.
 
 Copies of the files that were made before, such as file-system snapshots, are beyond
 it: only destroying the tenant's root key ends those. It asks for --yes.`,
@@ -52,15 +55,25 @@ it: only destroying the tenant's root key ends those. It asks for --yes.`,
 	flags.BoolVar(&f.InScope, "in-scope", false, "only what is under the tenant's keys")
 	flags.StringArrayVar(&f.Namespaces, "namespace", nil, "only the namespace `NAME`")
 	flags.BoolVar(&f.yes, "yes", false, "confirm that it is meant")
+	cmd.RegisterFlagCompletionFunc("namespace", func(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return c.completeNamespace(cmd, args[:1], start)
+	})
 	return cmd
 }
 
 func (c *cli) shred(ctx context.Context, f *shredFlags, id string) error {
-	return c.withTenant(ctx, writing, id, func(_ *store.Store, t *store.Tenant) error {
+	return c.withTenant(ctx, writing, id, func(s *store.Store, t *store.Tenant) error {
+		if err := checkKeyed(s, id, f.Namespaces); err != nil {
+			return err
+		}
 		receipt, err := t.Shred(ctx, &f.ShredOptions)
 		if err != nil {
 			return err
 		}
+		receipt.Namespaces, receipt.Backups = nonNil(receipt.Namespaces), nonNil(receipt.Backups)
 		what := "all of it"
 		switch {
 		case f.InScope:
@@ -68,7 +81,29 @@ func (c *cli) shred(ctx context.Context, f *shredFlags, id string) error {
 		case len(f.Namespaces) > 0:
 			what = counted(len(f.Namespaces), "namespace")
 		}
-		return c.report("sealkv/shred/1", receipt, "Shredded %s (%s): %s destroyed. Receipt: audit entry %d, head %s",
+		err = c.report("sealkv/shred/1", receipt, "Shredded %s (%s): %s destroyed. Receipt: audit entry %d, head %s",
 			id, what, counted(receipt.Keys, "key"), receipt.AuditSeq, receipt.AuditHead)
+		for _, backup := range receipt.Backups {
+			c.note("backup %s may hold the keys still: delete all copies of it, then kvctl backups forget %[1]s --yes", backup)
+		}
+		return err
 	})
+}
+
+// checkKeyed refuses a namespace that the tenant never had a key in: a name that is mistyped must
+// not pass for one that is gone.
+func checkKeyed(s *store.Store, tenant string, namespaces []string) error {
+	keyed, err := keyedNamespaces(s, tenant)
+	if err != nil {
+		return err
+	}
+	for _, name := range namespaces {
+		if err := scope.CheckNamespace(name); err != nil {
+			return err
+		}
+		if !slices.Contains(keyed, name) {
+			return fmt.Errorf("%w: %s never had one in %s; nothing was shredded", errNoKey, tenant, name)
+		}
+	}
+	return nil
 }

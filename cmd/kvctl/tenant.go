@@ -160,12 +160,18 @@ func (c *cli) tenantShowCommand() *cobra.Command {
 }
 
 func (c *cli) showTenant(t keys.TenantInfo) error {
-	holder := "its own"
-	if t.Hosted {
-		holder = "the platform's"
+	root, version := "", "" // a shredded tenant has neither
+	if !t.Shredded {
+		holder := "its own"
+		if t.Hosted {
+			holder = "the platform's"
+		}
+		root = fmt.Sprintf("%s (%s)", t.Root, holder)
+		version = "version " + strconv.FormatUint(uint64(t.KeyVersion), 10)
 	}
 	revoked := ""
 	switch {
+	case t.Shredded: // nothing ends that
 	case t.Revoked:
 		revoked = "by an operator; kvctl tenant restore " + t.ID + " ends it"
 	case t.RootRevoked:
@@ -175,9 +181,9 @@ func (c *cli) showTenant(t keys.TenantInfo) error {
 		[2]string{"tenant", t.ID},
 		[2]string{"status", t.Status()},
 		[2]string{"revoked", revoked},
-		[2]string{"root", fmt.Sprintf("%s (%s)", t.Root, holder)},
+		[2]string{"root", root},
 		[2]string{"root version", t.RootVersion},
-		[2]string{"tenant key", "version " + strconv.FormatUint(uint64(t.KeyVersion), 10)},
+		[2]string{"tenant key", version},
 		[2]string{"data keys", count(uint64(t.DataKeys)) + ", not counting retired ones"},
 		[2]string{"created", moment(t.Created)},
 	)
