@@ -64,7 +64,6 @@ func (c *cli) verify(ctx context.Context, opts store.VerifyOptions) error {
 	}
 	return c.with(ctx, how, func(s *store.Store) error {
 		if opts.Tenant != "" {
-			c.tenant = opts.Tenant
 			if _, err := s.Tenant(opts.Tenant); err != nil {
 				return err
 			}
@@ -79,6 +78,9 @@ func (c *cli) verify(ctx context.Context, opts store.VerifyOptions) error {
 		}
 		v, err := s.Verify(ctx, &opts)
 		bar.end()
+		if err == nil && len(v.Rows) == 0 && opts.Namespace != "" {
+			err = checkRule(s, opts.Namespace)
+		}
 		if err != nil {
 			return err
 		}
