@@ -95,6 +95,9 @@ func (r *restoring) run(ctx context.Context) (err error) {
 // checkTarget refuses a directory with something in it, and removes an empty one.
 func (r *restoring) checkTarget() error {
 	r.tmp = r.dir + ".restoring"
+	if info, err := os.Lstat(r.dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is no directory: %w", r.dir, fs.ErrExist) // Remove would take a file too
+	}
 	err := os.Remove(r.dir)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return os.MkdirAll(filepath.Dir(r.dir), 0o700)

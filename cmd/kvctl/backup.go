@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"time"
+	"errors"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,9 @@ A service that has the store open backs it up itself: Store.Backup.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), writing, func(s *store.Store) error {
 				info, err := s.Backup(cmd.Context(), args[0])
+				if errors.Is(err, fs.ErrExist) {
+					return withHint(err, "name a directory that does not exist yet, or is empty")
+				}
 				if err != nil {
 					return err
 				}
@@ -64,7 +68,7 @@ short: delete what is there, and forget them.`,
 					if b.Complete {
 						state = "complete"
 					}
-					l.row(b, b.ID, b.Began.Format(time.DateTime), state, b.Place)
+					l.row(b, b.ID, moment(b.Began), state, b.Place)
 				}
 				return l.end("No backups.")
 			})
@@ -133,13 +137,21 @@ func (c *cli) restore(ctx context.Context, from, newest string) error {
 		return err
 	}
 	r, err := store.Restore(ctx, from, dir, newest, c.options(writing))
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return withHint(err, "name a directory that does not exist yet, or is empty, with --store")
+	case errors.Is(err, store.ErrNoStore):
+		return withHint(err, "BACKUP is the directory that kvctl backup made, whole")
+	case errors.Is(err, store.ErrNotBackup):
+		return withHint(err, "kvctl --store %s backup DIR makes one", from)
+	case err != nil:
 		return err
 	}
 	if c.json {
-		return c.report("sealkv/restore/1", r, "")
+		r.Destroyed = nonNil(r.Destroyed)
+		return c.show("sealkv/restore/1", r)
 	}
-	c.say("Restored %s from the backup of %s, into %s", counted(int(r.Records), "record"), r.Backup.Began.Format(time.DateTime), dir)
+	c.say("Restored %s from the backup of %s, into %s", counted(int(r.Records), "record"), moment(r.Backup.Began), dir)
 	for _, u := range r.Destroyed {
 		c.say("  gone: %s of %s in %s, whose keys were destroyed since", counted(int(u.Records), "record"), u.Tenant, u.Namespace)
 	}
