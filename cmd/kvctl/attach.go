@@ -71,7 +71,7 @@ func (c *cli) attachPut(ctx context.Context, tenant, namespace string, key []byt
 		bar := c.progress("storing")
 		defer bar.end()
 		length, err = create(ctx, n, key, &counting{Reader: in, tell: func(done int64) { bar.bytes(done, total) }}, opts)
-		return err
+		return existsIn(tenant, namespace, err)
 	})
 	if err != nil || !c.json {
 		return err // as cp does

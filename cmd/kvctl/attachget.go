@@ -52,6 +52,12 @@ func (c *cli) attachGet(ctx context.Context, tenant, namespace string, key []byt
 	if name == "-" {
 		return c.attachCat(ctx, tenant, namespace, key, byteRange{length: -1})
 	}
+	switch info, err := os.Stat(name); {
+	case err == nil && info.IsDir():
+		return usagef("%s is a folder; name a file in it", name)
+	case err == nil && !info.Mode().IsRegular(): // which a new file must not take the place of
+		return usagef("%s is no file; for standard output it is -, and kvctl attach cat", name)
+	}
 	if _, err := os.Lstat(name); err == nil && !force {
 		return withHint(fmt.Errorf("%s: %w", name, fs.ErrExist), "name another file, or replace it with --force")
 	}
@@ -80,8 +86,13 @@ func fileFor(key []byte, file []string) (string, error) {
 
 // writeFile writes a value into a file that appears when it is whole. Only its owner can read it.
 func (c *cli) writeFile(name string, r *store.Reader) (err error) {
-	out, err := os.CreateTemp(filepath.Dir(name), ".kvctl-*")
+	folder := filepath.Dir(name)
+	out, err := os.CreateTemp(folder, ".kvctl-*")
 	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = fmt.Errorf("%s: %w", folder, path.Err)
+		}
 		return err
 	}
 	defer func() {

@@ -119,10 +119,12 @@ func (c *cli) attachStat(ctx context.Context, tenant, namespace string, key []by
 			chunks = fmt.Sprintf("%s of %s", count(head.Chunks), size(uint64(head.ChunkSize)))
 		}
 		return c.show("sealkv/attach-stat/1", newAttachmentRow(key, &head),
-			[2]string{"Length:", fmt.Sprintf("%s (%s)", counted(int(head.Bytes), "byte"), size(head.Bytes))},
-			[2]string{"Chunks:", chunks},
-			[2]string{"Stored:", moment(head.Modified)},
-			[2]string{"First written:", moment(head.Written)})
+			[2]string{"tenant", tenant},
+			[2]string{"namespace", namespace},
+			[2]string{"length", fmt.Sprintf("%s (%s)", counted(int(head.Bytes), "byte"), size(head.Bytes))},
+			[2]string{"chunks", chunks},
+			[2]string{"stored", moment(head.Modified)},
+			[2]string{"first written", moment(head.Written)})
 	})
 }
 

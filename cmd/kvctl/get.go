@@ -83,6 +83,14 @@ func notFoundIn(tenant, namespace string, err error) error {
 	return missing{tenant, namespace}
 }
 
+// existsIn says where a record is already, like notFoundIn.
+func existsIn(tenant, namespace string, err error) error {
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	return withHint(fmt.Errorf("%s has a record of that key in %s: %w", tenant, namespace, err), "without --if-absent it is replaced")
+}
+
 // missing is an ErrNotFound.
 type missing struct{ tenant, namespace string }
 

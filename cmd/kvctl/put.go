@@ -54,7 +54,7 @@ func (c *cli) put(ctx context.Context, tenant, namespace string, key []byte, fil
 			put = n.PutIfAbsent
 		}
 		if err := put(ctx, key, value); err != nil {
-			return err
+			return existsIn(tenant, namespace, err)
 		}
 		if !c.json {
 			return nil // as cp does
