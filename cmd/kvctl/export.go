@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,9 @@ func (c *cli) export(ctx context.Context, f *exportFlags, args []string) error {
 		}
 		done, err := c.exportTo(ctx, s, f, opts)
 		bar.end()
+		if errors.Is(err, fs.ErrExist) {
+			return withHint(err, "nothing that is there is written over: name another")
+		}
 		return c.printExport(f, done, err)
 	})
 }

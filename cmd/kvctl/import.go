@@ -96,6 +96,9 @@ func (c *cli) printImport(schema, did string, r *transfer.Result, err error) err
 		return errors.Join(err, l.end(""))
 	}
 	sum := r.Total()
+	if err != nil && sum.Records == 0 && len(r.Created) == 0 {
+		return err // before anything was done
+	}
 	c.say("%s %s (%s) of %s, from %s, in %s.", did, counted(int(sum.Records), "record"), size(sum.Bytes),
 		counted(r.Tenants(), "tenant"), counted(r.Files, "file"), r.Elapsed.Round(10*time.Millisecond))
 	for _, outcome := range outcomes(sum) {

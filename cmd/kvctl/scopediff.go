@@ -160,6 +160,10 @@ func (c *cli) applyPolicy(ctx context.Context, next *scope.Policy, downgrade boo
 		if err := s.ApplyPolicy(ctx, next, &store.ApplyOptions{AllowDowngrade: downgrade}); err != nil {
 			return err
 		}
+		if next.Version() == before.Version() {
+			return c.report("sealkv/scope-apply/1", appliedRow{next.Name(), next.Version(), before.Version()},
+				"%s is in force already; nothing has changed.", next)
+		}
 		return c.report("sealkv/scope-apply/1", appliedRow{next.Name(), next.Version(), before.Version()},
 			"%s is in force, over %s. kvctl keys sweep --all moves what it wants under other keys.", next, before)
 	})

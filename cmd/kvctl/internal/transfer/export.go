@@ -80,7 +80,11 @@ func (e *SkippedError) Error() string {
 		fmt.Fprintf(&b, "\n  %s %s: %d: %s", row.Tenant, row.Namespace, row.Skipped, row.Reason)
 		total += row.Skipped
 	}
-	return fmt.Sprintf("transfer: %d records do not open and were not exported:%s", total, b.String())
+	noun := "records do"
+	if total == 1 {
+		noun = "record does"
+	}
+	return fmt.Sprintf("transfer: %d %s not open, and what does not was left out:%s", total, noun, b.String())
 }
 
 // Unwrap returns the reasons.
