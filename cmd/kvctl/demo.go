@@ -29,6 +29,7 @@ The store is a temporary one; --keep or --dir leaves it to be looked at.`,
 				return usagef("the demo is for people, and has no --json")
 			}
 			opts.Color, opts.Command = coloured(c.out), calledAs()
+			opts.Message = func(err error) string { return "kvctl: " + message(err) }
 			return demo.Run(cmd.Context(), c.out, &opts)
 		},
 	}

@@ -175,11 +175,20 @@ func runs(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// message is an error's text without the names of the packages that it came through.
+// message is an error's text without the names of the packages that it came through, and without
+// a class at its end that it names before.
 func message(err error) string {
 	text := ": " + err.Error()
 	for _, name := range []string{"store", "keys", "keyfile", "root", "scope", "codec", "engine", "transfer"} {
 		text = strings.ReplaceAll(text, ": "+name+": ", ": ")
+	}
+	for _, class := range []string{": key revoked", ": key unavailable"} {
+		if rest, ends := strings.CutSuffix(text, class); ends && strings.Contains(rest, class+": ") {
+			text = rest
+		}
+	}
+	if errors.Is(err, root.ErrInvalid) {
+		text = strings.TrimSuffix(text, ": invalid") // what is wrong stands before it
 	}
 	return text[len(": "):]
 }

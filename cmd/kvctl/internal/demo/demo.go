@@ -35,6 +35,8 @@ type Options struct {
 	Color bool
 	// Command is how a person calls kvctl. Empty means kvctl.
 	Command string
+	// Message is the line that kvctl prints for an error. Nil means the error's text.
+	Message func(error) string
 }
 
 // Run does the main job once and prints it to out.
@@ -45,6 +47,9 @@ func Run(ctx context.Context, out io.Writer, opts *Options) (err error) {
 	d := &demo{Options: *opts, printer: printer{out: out, color: opts.Color}, start: time.Now()}
 	if d.Command == "" {
 		d.Command = "kvctl"
+	}
+	if d.Message == nil {
+		d.Message = error.Error
 	}
 	if err := d.makeDir(); err != nil {
 		return err

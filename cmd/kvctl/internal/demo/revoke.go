@@ -77,7 +77,7 @@ func (d *demo) example(ctx context.Context, rows []readability) {
 	}
 	d.command("get %s %s %s", d.tenant, dark.n.Name(), quote(string(dark.key)))
 	if _, err := dark.n.Get(ctx, dark.key); err != nil {
-		d.line("%s", d.dark(err.Error()))
+		d.line("%s", d.dark(d.Message(err)))
 	}
 }
 
