@@ -132,8 +132,8 @@ func (n *Namespace) CompareAndSwap(ctx context.Context, key, old, value []byte) 
 	}
 }
 
-// Has reports whether there is a value under key. It needs no key of the tenant's and does not
-// say that the value opens.
+// Has reports whether there is a value under key; one that has reached its max-age is none. It
+// needs no key of the tenant's and does not say that the value opens.
 func (n *Namespace) Has(ctx context.Context, key []byte) (bool, error) {
 	return n.has(ctx, n.store.engine, key)
 }
@@ -156,7 +156,8 @@ func (n *Namespace) has(ctx context.Context, from engine.Reader, key []byte) (bo
 }
 
 // Get returns the value under key, which the caller owns, or ErrNotFound. A value that will not
-// open is a *RecordError.
+// open is a *RecordError. One that is longer than MaxValueLen, which a Writer may have stored, is
+// ErrTooLarge: Open reads it.
 func (n *Namespace) Get(ctx context.Context, key []byte) ([]byte, error) {
 	return n.GetInto(ctx, key, nil)
 }

@@ -25,8 +25,8 @@ const (
 )
 
 // Create makes a store in dir, which does not exist yet or is empty, with its platform key under
-// the root that uri names, and opens it. If it is cut short, creating the store again starts
-// anew; a store that is whole is never touched.
+// the root that uri names (keyfile.URI makes one of a path), and opens it. If it is cut short,
+// creating the store again starts anew; a store that is whole is never touched: fs.ErrExist.
 func Create(ctx context.Context, dir, uri string, opts *Options) (*Store, error) {
 	s := newStore(opts)
 	if err := s.checkOptions(); err != nil {
@@ -142,7 +142,11 @@ type keyCatcher struct{ found bool }
 
 func (c *keyCatcher) Entry(_, _ []byte) (bool, error) { c.found = true; return false, nil }
 
-// Open opens the store in dir.
+// Open opens the store in dir, and asks the platform's root for the platform key; tenants' roots are
+// asked when their keys are needed. One process has a store open for writing, or several for
+// reading: else the error is a *HeldError. It is ErrNoStore where there is none, ErrKeyRevoked or
+// ErrKeyUnavailable if the root does not open the key, ErrRollback, ErrIdentity, ErrDamaged or
+// ErrCorrupt if the files are not as this store left them. The caller closes the Store.
 func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	s := newStore(opts)
 	if err := s.checkOptions(); err != nil {
