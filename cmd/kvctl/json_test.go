@@ -111,6 +111,7 @@ func TestJSON(t *testing.T) {
 		{"root new NEW", "sealkv/root/1", 1, "version created state"},
 		{"root show NEW", "sealkv/root/1", 1, "version created state"},
 		{"root rotate NEW", "sealkv/root/1", 2, "version created state"},
+		{"collect", "sealkv/collect/1", 1, "expired chunks"},
 		{"export --out OUT", "sealkv/export/1", 3, "tenant namespace records bytes skipped"},
 		{"import OUT", "sealkv/import/1", 3, "tenant namespace records bytes new replaced unchanged"},
 		{"import OUT --verify", "sealkv/import-verify/1", 3, "tenant namespace records"},
