@@ -221,7 +221,15 @@ func (u *Usage) name(known []keys.KeyInfo) {
 }
 
 // Audit yields the entries of the audit log after seq, in order, without verifying them.
-func (s *Store) Audit(after uint64) iter.Seq2[keys.AuditEvent, error] { return s.keys.Audit(after) }
+func (s *Store) Audit(after uint64) iter.Seq2[keys.AuditEvent, error] {
+	return func(yield func(keys.AuditEvent, error) bool) {
+		for e, err := range s.keys.Audit(after) {
+			if !yield(e, translated(err)) {
+				return
+			}
+		}
+	}
+}
 
 // VerifyAudit checks every entry of the audit log and returns its head: kept elsewhere and given
 // to a later call, it proves that the log was not rewritten up to there.
