@@ -26,7 +26,7 @@ const (
 
 // Create makes a store in dir, which does not exist yet or is empty, with its platform key under
 // the root that uri names (keyfile.URI makes one of a path), and opens it. If it is cut short,
-// creating the store again starts anew; a store that is whole is never touched: fs.ErrExist.
+// creating the store again starts anew; a store that is whole is never touched: fs.ErrExist, as for a directory with other files.
 func Create(ctx context.Context, dir, uri string, opts *Options) (*Store, error) {
 	s := newStore(opts)
 	if err := s.checkOptions(); err != nil {
@@ -313,8 +313,29 @@ func (s *Store) prepareDir(dir string) (err error) {
 	if s.dir, err = resolve(dir); err != nil {
 		return fmt.Errorf("store: creating %s: %w", dir, err)
 	}
+	if err := checkVacant(s.dir); err != nil {
+		return fmt.Errorf("store: creating %s: %w", s.dir, err)
+	}
 	if err := syncDir(filepath.Dir(s.dir)); err != nil {
 		return fmt.Errorf("store: creating %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// checkVacant refuses a directory with files that are no store's. Where there is a lock, a store was
+// begun.
+func checkVacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(dir, lockName)); err == nil {
+		return nil
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != keyringName && name != recordsName {
+			return fmt.Errorf("%s lies there: %w", name, fs.ErrExist)
+		}
 	}
 	return nil
 }

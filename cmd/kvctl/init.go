@@ -78,6 +78,12 @@ func (c *cli) init(ctx context.Context, r rootFlags, policy string) error {
 		return err
 	}
 	s, err := store.Create(ctx, dir, file.uri, opts)
+	if errors.Is(err, fs.ErrExist) {
+		if file.created {
+			os.Remove(file.path) // nothing is under it yet
+		}
+		return withHint(err, "name a directory that does not exist yet, or is empty, with --store")
+	}
 	if err != nil {
 		return err
 	}
