@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/sealkv/sealkv/keys/root"
 )
 
 func TestSize(t *testing.T) {
@@ -48,9 +51,19 @@ func TestMoment(t *testing.T) {
 }
 
 func TestMessage(t *testing.T) {
-	err := errors.New("keys: key revoked: root of tenant acme: keyfile: /keys: root: key revoked")
-	if got, want := message(err), "key revoked: root of tenant acme: /keys: key revoked"; got != want {
-		t.Errorf("message = %q, want %q", got, want)
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("keys: key revoked: root of tenant acme: keyfile: /keys: root: key revoked"), "key revoked: root of tenant acme: /keys"},
+		{errors.New("store: sealing for acme in jira/comments: tenant acme: keys: key revoked"), "sealing for acme in jira/comments: tenant acme: key revoked"},
+		{errors.New("keys: key unavailable: root of acme: root: key revoked"), "key unavailable: root of acme: key revoked"},
+		{fmt.Errorf("keyfile: /keys: wrong passphrase: %w", root.ErrInvalid), "/keys: wrong passphrase"},
+		{errors.New("it is invalid: invalid"), "it is invalid: invalid"},
+	} {
+		if got := message(test.err); got != test.want {
+			t.Errorf("message = %q, want %q", got, test.want)
+		}
 	}
 }
 

@@ -133,6 +133,7 @@ func helpCommand(root *cobra.Command) {
 	if err != nil {
 		panic(err) // cobra has just made it
 	}
+	help.Example = "  kvctl help keys rotate"
 	help.Run, help.RunE = nil, func(_ *cobra.Command, args []string) error {
 		cmd, rest, err := root.Find(args)
 		if err == nil {
