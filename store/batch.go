@@ -117,13 +117,12 @@ func (b *Batch) Commit(ctx context.Context) error {
 	if err := c.seal(); err != nil {
 		return err
 	}
-	if err := b.store.apply(ctx, c.out); err != nil {
-		return err
-	}
+	err := b.store.apply(ctx, c.out)
 	for _, w := range c.blobs {
-		w.stored = true
+		w.stored = err == nil
+		err = w.applied(ctx, err)
 	}
-	return nil
+	return err
 }
 
 // committing is one Commit under way.

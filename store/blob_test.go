@@ -59,7 +59,7 @@ func wantContent(t *testing.T, n *store.Namespace, key string, want []byte) {
 	}
 }
 
-// wantEmpty fails the test if a chunk or an entry of the journal is left in the engine.
+// wantNoChunks fails the test if a chunk or an entry of the journal is left in the engine.
 func wantNoChunks(t *testing.T, e engine.Engine) {
 	t.Helper()
 	for _, kind := range []codec.Kind{codec.KindChunk, codec.KindJournal} {

@@ -63,7 +63,8 @@ func (n *Namespace) writeChunks(ctx context.Context, key, value []byte, written 
 	return w.commit(ctx, key, written, c)
 }
 
-// newBlobWriter enters a blob into the journal. The caller closes the writer.
+// newBlobWriter enters a blob into the journal. The caller closes the writer. The content key is of
+// the suite that is wanted now; it is wrapped at the end.
 func (n *Namespace) newBlobWriter(ctx context.Context, key []byte) (*blobWriter, error) {
 	if n.store.opts.ReadOnly {
 		return nil, ErrReadOnly
@@ -72,10 +73,15 @@ func (n *Namespace) newBlobWriter(ctx context.Context, key []byte) (*blobWriter,
 	if err != nil {
 		return nil, err
 	}
-	content, err := n.newContentKey(ctx)
-	if err != nil {
+	if err := n.pinToSeal(ctx, op); err != nil {
 		op.done()
 		return nil, err
+	}
+	defer op.lease.Unpin()
+	content, err := keys.NewContentKey(op.lease.Active[0].Suite)
+	if err != nil {
+		op.done()
+		return nil, n.sealingFailed(err)
 	}
 	w := &blobWriter{
 		n: n, op: op,
@@ -96,21 +102,6 @@ func (n *Namespace) newBlobWriter(ctx context.Context, key []byte) (*blobWriter,
 		return nil, err
 	}
 	return w, nil
-}
-
-// newContentKey draws a content key of the suite that is wanted now. It returns the error with which
-// sealing would fail now; the keys are pinned again at the end.
-func (n *Namespace) newContentKey(ctx context.Context) (*keys.ContentKey, error) {
-	var op op
-	if err := n.pinToSeal(ctx, &op); err != nil {
-		return nil, err
-	}
-	defer op.lease.Unpin()
-	content, err := keys.NewContentKey(op.lease.Active[0].Suite)
-	if err != nil {
-		return nil, n.sealingFailed(err)
-	}
-	return content, nil
 }
 
 // canSeal returns the error with which sealing would fail now.
@@ -156,25 +147,30 @@ func (w *blobWriter) seal(ctx context.Context, plaintext []byte, final bool, don
 	if err := w.failed(); err != nil {
 		return err
 	}
-	if err := w.n.canSeal(ctx); err != nil { // why write gigabytes for a tenant that was revoked?
-		return err
-	}
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	var pinned op
+	if err := w.n.pinToSeal(ctx, &pinned); err != nil { // why write gigabytes for a tenant that was revoked?
+		<-w.slots
+		return err
+	}
 	first := uint32(w.blob.Size / chunkSize)
 	w.blob.Size += uint64(len(plaintext))
 	w.runs.Go(func() {
 		defer func() { <-w.slots }()
+		defer pinned.lease.Unpin()
 		defer done()
 		w.fail(w.sealRun(ctx, first, plaintext, final))
 	})
 	return nil
 }
 
-// sealRun seals chunks in the memory of a batch and applies it.
+// sealRun seals chunks in the memory of a batch and applies it, if the blob is still in the journal:
+// where that has no entry nobody would ever find them. The keys are pinned, which holds off a
+// shredding's range deletions.
 func (w *blobWriter) sealRun(ctx context.Context, first uint32, plaintext []byte, final bool) error {
 	b := w.n.store.newBatch()
 	defer b.Close()
@@ -193,7 +189,25 @@ func (w *blobWriter) sealRun(ctx context.Context, first uint32, plaintext []byte
 			break
 		}
 	}
-	return translated(w.n.store.applyBatch(ctx, b, false))
+	b.IfEquals(w.journalKey(), w.pending)
+	return w.applied(ctx, translated(w.n.store.applyBatch(ctx, b, false)))
+}
+
+// applied gives a conflict of a batch that is conditional on the blob's being pending the right
+// name, if that was the reason: the entry went with its namespace, which was shredded meanwhile.
+// To try again would be in vain.
+func (w *blobWriter) applied(ctx context.Context, err error) error {
+	if !errors.Is(err, engine.ErrConflict) {
+		return err
+	}
+	entry, failed := w.n.store.engineValue(ctx, w.journalKey())
+	switch {
+	case failed == nil && bytes.Equal(entry, w.pending):
+		return err
+	case failed == nil, errors.Is(failed, engine.ErrNotFound):
+		return w.n.sealingFailed(ErrKeyDestroyed)
+	}
+	return translated(failed)
 }
 
 func (w *blobWriter) fail(err error) {
@@ -234,7 +248,7 @@ func (w *blobWriter) commit(ctx context.Context, key []byte, written uint64, c c
 	c.add(b, w.op.key)
 	err := w.n.store.apply(ctx, b)
 	w.stored = err == nil
-	return err
+	return w.applied(ctx, err)
 }
 
 // manifest adds to b what makes the blob the record's value. op.lease is pinned. The error is
