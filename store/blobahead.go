@@ -1,8 +1,9 @@
 package store
 
 import (
-	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"sync"
 )
@@ -225,10 +226,10 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += r.size
 	default:
-		return 0, errors.New("store: seeking in a value: no such whence")
+		return 0, fmt.Errorf("store: seeking in a value: no such whence: %w", fs.ErrInvalid)
 	}
 	if offset < 0 {
-		return 0, errors.New("store: seeking in a value: before its beginning")
+		return 0, fmt.Errorf("store: seeking in a value: before its beginning: %w", fs.ErrInvalid)
 	}
 	r.pos = offset
 	return offset, nil

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"time"
 )
 
@@ -66,7 +68,7 @@ func (n *Namespace) Create(ctx context.Context, key []byte, opts *CreateOptions)
 	if err := n.canSeal(ctx); err != nil {
 		return nil, err
 	}
-	w := &Writer{n: n, ctx: ctx, key: append([]byte(nil), key...), free: make(chan []byte, chunkWorkers()+1)}
+	w := &Writer{n: n, ctx: ctx, key: append([]byte(nil), key...), free: make(chan []byte, maxChunkWorkers+1)}
 	if opts != nil {
 		w.opts = *opts
 	}
@@ -74,7 +76,7 @@ func (n *Namespace) Create(ctx context.Context, key []byte, opts *CreateOptions)
 }
 
 // Write adds p to the value. It keeps nothing of p. After an error the value cannot be stored any
-// more: Close returns the same error.
+// more: Close returns the same error. To write after Close is an fs.ErrClosed.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
 		if err := w.room(); err != nil {
@@ -133,7 +135,7 @@ func (w *Writer) room() error {
 	case w.err != nil:
 		return w.err
 	case w.done:
-		return ErrAborted
+		return fmt.Errorf("store: writing a value: %w", fs.ErrClosed)
 	case len(w.run) < min(cap(w.run), runLen):
 		return nil
 	case len(w.run) < runLen:

@@ -286,7 +286,7 @@ func timeOf(written uint64) time.Time {
 // ReadAt implements io.ReaderAt.
 func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
-		return 0, errors.New("store: reading a value: the offset is negative")
+		return 0, fmt.Errorf("store: reading a value: the offset is negative: %w", fs.ErrInvalid)
 	}
 	if err := r.enter(); err != nil {
 		return 0, err
@@ -309,6 +309,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 			return n, err
 		}
 		k := copy(p, part[skip:])
+		clear(part) // as the buffer may outlive the reader
 		n, p, off = n+k, p[k:], off+int64(k)
 	}
 	if len(p) > 0 {

@@ -24,9 +24,12 @@ var errGone = errors.New("store: chunks are gone")
 // chunkKeys are the engine keys of all chunks.
 var chunkKeys = engine.Range{Start: []byte{byte(codec.KindChunk)}, End: []byte{byte(codec.KindChunk) + 1}}
 
+// maxChunkWorkers bounds the memory that one value takes.
+const maxChunkWorkers = 4
+
 // chunkWorkers is how many goroutines seal or open the chunks of one value: as many as there are
-// processors, but few enough that memory stays bounded.
-func chunkWorkers() int { return min(runtime.GOMAXPROCS(0), 4) }
+// processors now, but no more than maxChunkWorkers.
+func chunkWorkers() int { return min(runtime.GOMAXPROCS(0), maxChunkWorkers) }
 
 // A chunkPlace makes the engine keys and the AADs of one blob's chunks. Both end in the chunk's
 // index.
