@@ -187,8 +187,25 @@ var assaults = map[string]func(a assault){
 			}
 		}
 	},
-	// A valid message: see TestManyChunks.
-	"CounterRollover": func(assault) {},
+	// A valid message, to begin with: the counter of its chunks goes beyond one byte.
+	"CounterRollover": func(a assault) {
+		if a.p.n.Name() != "jira/comments" {
+			return // it is long
+		}
+		value := content(257*chunk+1, 1)
+		mustCreate(a.s.t, a.p.n, "rollover", value)
+		wantContent(a.s.t, a.p.n, "rollover", value)
+		wantValue(a.s.t, a.p.n, "rollover", string(value))
+		at := recordKey(a.p.n.Tenant(), a.p.n.Name(), "rollover")
+		long := assault{s: a.s, p: planted{n: a.p.n, key: "rollover", value: string(value), at: at, raw: rawGet(a.s.t, a.s.engine, at)}}
+		long.keys, long.chunks = a.s.chunksOf(long.p)
+		c := long.chunks
+		long.chunksAs("the one that rolls over as the first", 0, with(c, 0, c[256])...)
+		long.chunksAs("the first as the one that rolls over", 256*chunk, with(c, 256, c[0])...)
+		if err := errors.Join(a.p.n.Delete(a.s.t.Context(), []byte("rollover")), a.s.Collect(a.s.t.Context())); err != nil {
+			a.s.t.Fatal(err)
+		}
+	},
 }
 
 // Every attack that Wycheproof's vectors for chunked encryption are of, on values of every kind
@@ -208,30 +225,96 @@ func TestTamperedStreams(t *testing.T) {
 }
 
 func (s *scene) tamperedStreams(flags []string) {
-	for _, name := range []string{"jira/comments", "jira/attachments", "jira/cached-content"} {
-		p := s.record("acme", name, "long")
-		keys, chunks := s.chunksOf(p)
-		for _, flag := range flags {
-			assaults[flag](assault{s, p, keys, chunks})
-			s.arrange(keys, chunks)
-			s.restore(p)
-			wantContent(s.t, p.n, p.key, []byte(p.value))
-		}
+	for _, flag := range flags {
+		s.t.Run(flag, func(t *testing.T) {
+			s := *s
+			s.world = &world{t: t, dir: s.dir, roots: s.roots, opts: s.opts, Store: s.Store}
+			for _, name := range []string{"jira/comments", "jira/attachments", "jira/cached-content"} {
+				p := s.record("acme", name, "long")
+				keys, chunks := s.chunksOf(p)
+				assaults[flag](assault{&s, p, keys, chunks})
+				s.arrange(keys, chunks)
+				s.restore(p)
+				wantContent(t, p.n, p.key, []byte(p.value))
+			}
+		})
 	}
 }
 
-func wycheproofFlags(t *testing.T) map[string]struct{ Description string } {
-	raw, err := fs.ReadFile(wycheproof.TestVectors, "c2sp_chunked_encryption_aes_256_gcm_test.json")
-	if err != nil {
-		t.Fatal(err)
+// wycheproofFlags are the flags of all vectors for chunked encryption.
+func wycheproofFlags(t *testing.T) map[string]bool {
+	files, err := fs.Glob(wycheproof.TestVectors, "*chunked_encryption*.json")
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
 	}
-	var vectors struct {
-		Notes map[string]struct{ Description string }
+	flags := map[string]bool{}
+	for _, file := range files {
+		raw, err := fs.ReadFile(wycheproof.TestVectors, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var vectors struct {
+			TestGroups []struct{ Tests []struct{ Flags []string } }
+		}
+		if err := json.Unmarshal(raw, &vectors); err != nil {
+			t.Fatal(err)
+		}
+		for _, group := range vectors.TestGroups {
+			for _, test := range group.Tests {
+				for _, flag := range test.Flags {
+					flags[flag] = true
+				}
+			}
+		}
 	}
-	if err := json.Unmarshal(raw, &vectors); err != nil || len(vectors.Notes) == 0 {
-		t.Fatal(len(vectors.Notes), err)
+	if len(flags) == 0 {
+		t.Fatal("no vectors")
 	}
-	return vectors.Notes
+	return flags
+}
+
+// Around every seam of sizes: the good prefix ends where the first chunk is another one, and no head
+// that says another size opens.
+func TestTamperedSizes(t *testing.T) {
+	e := newKept()
+	s := &scene{engine: e, world: newWorld(t, store.Options{Engine: e, Inline: -1, Rewrap: store.RewrapOff}, "acme")}
+	n := s.ns("acme", "jira/attachments")
+	for _, size := range []int{1, chunk - 1, chunk, chunk + 1, 2*chunk - 1, 2 * chunk, 2*chunk + 1, 3*chunk - 1, 3 * chunk, 3*chunk + 1} {
+		value, at := content(size, 1), recordKey("acme", n.Name(), "k")
+		mustCreate(t, n, "k", value)
+		a := assault{s: s, p: planted{n: n, key: "k", value: string(value), at: at, raw: rawGet(t, e, at)}}
+		a.keys, a.chunks = s.chunksOf(a.p)
+		last := len(a.chunks) - 1
+		if last != (size-1)/chunk {
+			t.Fatalf("%d bytes in %d chunks", size, last+1)
+		}
+		for i, c := range a.chunks {
+			what := fmt.Sprintf("chunk %d of %d bytes ", i, size)
+			a.chunksAs(what+"missing", i*chunk, with(a.chunks, i, nil)...)
+			a.chunksAs(what+"cut", i*chunk, with(a.chunks, i, c[:len(c)-1])...)
+			a.chunksAs(what+"without a byte before its tag", i*chunk, with(a.chunks, i, slices.Delete(bytes.Clone(c), len(c)-17, len(c)-16))...)
+			a.chunksAs(what+"extended", i*chunk, with(a.chunks, i, append(bytes.Clone(c), 0))...)
+			if i < last {
+				a.chunksAs(what+"doubled", (i+1)*chunk, with(a.chunks, i+1, c)...)
+				a.chunksAs(what+"swapped", i*chunk, with(with(a.chunks, i, a.chunks[i+1]), i+1, c)...)
+			}
+		}
+		after := bytes.Clone(a.keys[last])
+		after[len(after)-1]++
+		rawSet(t, e, after, a.chunks[last])
+		wantContent(t, n, "k", value) // the size says where it ends
+		for _, other := range []int{0, size - 1, size + 1, size - chunk, size + chunk, last * chunk, (last + 1) * chunk, (last+1)*chunk + 1, (last + 2) * chunk} {
+			if other >= 0 && other != size {
+				a.head(fmt.Sprintf("%d bytes as %d", size, other), func(e *codec.Envelope) { e.Blob.Size = uint64(other) })
+			}
+		}
+		s.put(a.p, a.p.raw)
+		wantContent(t, n, "k", value)
+		if err := errors.Join(n.Delete(t.Context(), []byte("k")), s.Collect(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		wantNoChunks(t, e)
+	}
 }
 
 // The empty value has one chunk, and is not read without it.
@@ -267,15 +350,6 @@ func TestTamperedEmptyStream(t *testing.T) {
 		rawSet(t, e, keys[0], chunks[0])
 	}
 	wantContent(t, n, "empty", nil)
-}
-
-// The counter of the chunks goes beyond one byte.
-func TestManyChunks(t *testing.T) {
-	n := newWorld(t, store.Options{Engine: newKept()}, "acme").ns("acme", "jira/comments")
-	want := content(258*chunk+1, 1)
-	mustCreate(t, n, "k", want)
-	wantContent(t, n, "k", want)
-	wantValue(t, n, "k", string(want))
 }
 
 // An earlier content of the same key: its chunks in the place of the later ones', and the other
