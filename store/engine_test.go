@@ -85,6 +85,7 @@ type hooked struct {
 	before func(w []write) error // its error is what Apply returns, with nothing done
 	after  func(w []write)       // of an Apply that succeeded, before it returns
 	read   func(from []byte)     // before a Get or a Page, with where it begins
+	got    func(key []byte)      // after a Get
 }
 
 // A write is what a batch does to one key; value is nil where it deletes.
@@ -110,6 +111,9 @@ func (h *hooked) Apply(ctx context.Context, b engine.Batch, sync bool) error {
 func (h *hooked) Get(ctx context.Context, key []byte, sink engine.Sink) error {
 	if h.read != nil {
 		h.read(key)
+	}
+	if h.got != nil {
+		defer h.got(key)
 	}
 	return h.Engine.Get(ctx, key, sink)
 }
