@@ -344,7 +344,7 @@ func TestCancelledStreamsLeaveNothing(t *testing.T) {
 			before, chunks := runtime.NumGoroutine(), blobKeys(t, e)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			hold()
+			hold(n)
 			done := make(chan error, 1)
 			go func() { done <- act(ctx, w, n) }()
 			<-arrived

@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,26 +14,24 @@ import (
 	"github.com/sealkv/sealkv/store/engine"
 )
 
-// heldChunks is an engine that holds up the next batch of chunks until it is let go.
-func heldChunks(t *testing.T, e engine.Engine) (h *hooked, hold func(), arrived chan struct{}, letGo func()) {
+// heldChunks is an engine that holds up the next batch of a namespace's chunks until it is let go.
+func heldChunks(t *testing.T, e engine.Engine) (h *hooked, hold func(n *store.Namespace), arrived chan struct{}, letGo func()) {
 	h, arrived = &hooked{Engine: e}, make(chan struct{})
 	release := make(chan struct{})
 	letGo = sync.OnceFunc(func() { close(release) })
 	t.Cleanup(letGo)
-	var armed sync.Mutex
-	holding := false
+	var armed atomic.Pointer[[]byte] // what the engine keys of these chunks begin with
 	h.before = func(ws []write) error {
-		armed.Lock()
-		held := holding && len(ws) > 0 && ws[0].key[0] == byte(codec.KindChunk)
-		holding = holding && !held
-		armed.Unlock()
-		if held {
+		if of := armed.Load(); of != nil && len(ws) > 0 && bytes.HasPrefix(ws[0].key, *of) && armed.CompareAndSwap(of, nil) {
 			close(arrived)
 			<-release
 		}
 		return nil
 	}
-	return h, func() { armed.Lock(); holding = true; armed.Unlock() }, arrived, letGo
+	return h, func(n *store.Namespace) {
+		of := codec.AppendPrefix(nil, codec.KindChunk, n.Tenant(), n.Name())
+		armed.Store(&of)
+	}, arrived, letGo
 }
 
 // Chunks that are on their way when their tenant is shredded, or their namespace is, are waited for
@@ -47,7 +47,7 @@ func TestShredWaitsForChunks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hold()
+			hold(n)
 			if _, err := out.Write(content(9*chunk, 1)); err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestShredWaitsForChunks(t *testing.T) {
 			case err := <-shredded:
 				t.Errorf("it did not wait: %v", err)
 				shredded <- err
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(300 * time.Millisecond): // it is slower than others
 			}
 			letGo()
 			if err := <-shredded; err != nil {
@@ -103,6 +103,33 @@ func TestShreddedWhileWriting(t *testing.T) {
 	}
 }
 
+// A Batch of which one namespace is shredded while the chunks of another are on their way is not
+// committed: its manifest would refer to nothing.
+func TestShreddedBesideABatch(t *testing.T) {
+	e, hold, arrived, letGo := heldChunks(t, newKept())
+	w := newWorld(t, store.Options{Engine: e}, "acme")
+	n, other := w.ns("acme", "jira/attachments"), w.ns("acme", "jira/comments")
+	mustPut(t, n, "k", "v")
+	mustCreate(t, n, "before", content(9*chunk, 1))
+	b := w.NewBatch()
+	if err := errors.Join(b.Put(n, []byte("k"), content(9*chunk, 2)), b.Put(other, []byte("k"), content(9*chunk, 3))); err != nil {
+		t.Fatal(err)
+	}
+	hold(other)
+	committed := make(chan error, 1)
+	go func() { committed <- b.Commit(context.Background()) }()
+	<-arrived
+	shred(t, w, &store.ShredOptions{Namespaces: []string{n.Name()}})
+	mustPut(t, n, "new", "v")
+	letGo()
+	if err := <-committed; !errors.Is(err, store.ErrKeyDestroyed) {
+		t.Errorf("Commit: %v", err)
+	}
+	wantError(t, n, "k", store.ErrNotFound)
+	wantError(t, other, "k", store.ErrNotFound)
+	wantNoChunks(t, e)
+}
+
 // A Put and a Batch whose chunks were there before the shredding say so too.
 func TestShreddedWhilePutting(t *testing.T) {
 	for name, put := range map[string]func(ctx context.Context, w *world, n *store.Namespace) error{
@@ -122,7 +149,7 @@ func TestShreddedWhilePutting(t *testing.T) {
 			w := newWorld(t, store.Options{Engine: e}, "acme")
 			n := w.ns("acme", "jira/attachments")
 			mustPut(t, n, "other", "v")
-			hold()
+			hold(n)
 			wrote, shredded := make(chan error, 1), make(chan error, 1)
 			go func() { wrote <- put(context.Background(), w, n) }()
 			<-arrived
