@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,13 +14,12 @@ import (
 
 // firstOf makes a hook that acts the first time that it meets an engine key after it was armed.
 func firstOf(key []byte, act func()) (hook func([]byte), arm func()) {
-	armed := false
+	var armed atomic.Bool
 	return func(at []byte) {
-		if armed && bytes.Equal(at, key) {
-			armed = false
+		if bytes.Equal(at, key) && armed.CompareAndSwap(true, false) {
 			act()
 		}
-	}, func() { armed = true }
+	}, func() { armed.Store(true) }
 }
 
 // A Reader that opens while the collector looks at its value either keeps it or reads the one that
