@@ -17,17 +17,19 @@ const module = "github.com/sealkv/sealkv/"
 var mayImport = map[string][]string{
 	"cmd":                     {"cmd", "store", "keys", "keys/root", "keys/root/keyfile", "scope"},
 	"fuzz":                    {"store", "store/engine", "store/engine/mem", "keys/root", "keys/root/roottest", "scope"},
-	"store":                   {"store/engine", "store/engine/pebble", "keys", "keys/root", "scope", "codec"},
+	"store":                   {"store/engine", "store/engine/pebble", "keys", "keys/root", "scope", "codec", "latency"},
+	"store/storeprom":         {"store", "store/engine/pebble", "keys", "latency"},
 	"store/engine":            {"store/engine/internal"},
 	"store/engine/pebble":     {"store/engine", "store/engine/internal"},
 	"store/engine/mem":        {"store/engine", "store/engine/internal"},
 	"store/engine/enginetest": {"store/engine"},
-	"keys":                    {"codec", "keys/root"},
+	"keys":                    {"codec", "keys/root", "latency"},
 	"keys/root":               {},
 	"keys/root/keyfile":       {"keys/root"},
 	"keys/root/roottest":      {"keys/root"},
 	"codec":                   {},
 	"scope":                   {},
+	"latency":                 {},
 }
 
 // onlyImporter are libraries that one part alone may import.

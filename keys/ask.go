@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sealkv/sealkv/codec"
@@ -51,10 +52,10 @@ func (k *Keyring) askRoots(ctx context.Context, row *tenantKeyRow) (*secret, err
 // unwrapTenantKey asks one root and checks that what it returns is this tenant key: by the
 // digest that was wrapped with it, and by its commitment.
 func (k *Keyring) unwrapTenantKey(ctx context.Context, row *tenantKeyRow, wrap *codec.RootWrap) (*secret, error) {
-	k.stats.rootCalls.Add(1)
+	began := time.Now()
 	raw, err := k.callUnwrap(ctx, row.KeyRow, wrap)
+	k.stats.unwraps.count(began, err)
 	if err != nil {
-		k.stats.rootErrors.Add(1)
 		return nil, rootError(row.KeyRow, err)
 	}
 	defer clear(raw)
@@ -79,21 +80,25 @@ func (k *Keyring) callUnwrap(ctx context.Context, row codec.KeyRow, wrap *codec.
 	return rk.Unwrap(ctx, root.Wrapped{Ciphertext: wrap.Ciphertext, KeyVersion: wrap.KeyVersion}, k.bound(row))
 }
 
+func (k *Keyring) callWrap(ctx context.Context, row codec.KeyRow, uri string, plaintext []byte) (root.Wrapped, error) {
+	rk, err := k.roots.OpenRoot(ctx, uri)
+	if err != nil {
+		return root.Wrapped{}, err
+	}
+	return rk.Wrap(ctx, plaintext, k.bound(row))
+}
+
 // wrapTenantKey has the root that uri names wrap key, and proves that it unwraps.
 func (k *Keyring) wrapTenantKey(ctx context.Context, row *tenantKeyRow, uri string, key *secret) (codec.RootWrap, error) {
 	if k.roots == nil {
 		return codec.RootWrap{}, ErrLocked
 	}
-	rk, err := k.roots.OpenRoot(ctx, uri)
-	if err != nil {
-		return codec.RootWrap{}, rootError(row.KeyRow, err)
-	}
 	plaintext := append(append(make([]byte, 0, root.MaxPlaintext), key[:]...), k.rootDigest(row.KeyRow)...)
 	defer clear(plaintext)
-	k.stats.rootCalls.Add(1)
-	wrapped, err := rk.Wrap(ctx, plaintext, k.bound(row.KeyRow))
+	began := time.Now()
+	wrapped, err := k.callWrap(ctx, row.KeyRow, uri, plaintext)
+	k.stats.wraps.count(began, err)
 	if err != nil {
-		k.stats.rootErrors.Add(1)
 		return codec.RootWrap{}, rootError(row.KeyRow, err)
 	}
 	if !utf8.ValidString(uri) || !utf8.ValidString(wrapped.KeyVersion) {

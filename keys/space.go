@@ -76,7 +76,11 @@ func (s *Space) load(ctx context.Context) error {
 	done := s.k.flight.DoChan(s.k.flightKey("space "+s.namespace, s.tenant), func() (any, error) {
 		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*s.k.opts.RootTimeout)
 		defer cancel()
-		return nil, s.k.settle(background, s.tenant, s.publish)
+		err := s.k.settle(background, s.tenant, s.publish)
+		if s.k.stats.loads.Add(1); err != nil {
+			s.k.stats.failedLoads.Add(1)
+		}
+		return nil, err
 	})
 	select {
 	case <-ctx.Done():
