@@ -102,12 +102,16 @@ func (b *Batch) Reset() {
 // Commit applies the batch. It is durable when Commit returns, unless the store was opened with
 // NoSync. The batch stays as it is; Reset empties it.
 func (b *Batch) Commit(ctx context.Context) error {
+	o := b.store.foreground.begin(OpCommit)
+	return o.end(b.commit(ctx))
+}
+
+func (b *Batch) commit(ctx context.Context) error {
 	if len(b.ops) == 0 {
 		return ctx.Err()
 	}
 	c := committing{Batch: b, out: b.store.newBatch(), leases: map[*Namespace]*keys.Lease{}}
 	defer c.close(ctx)
-	b.store.foreground.count()
 	if err := c.writeChunks(ctx); err != nil {
 		return err
 	}

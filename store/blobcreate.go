@@ -45,6 +45,7 @@ type Writer struct {
 	run  []byte      // being filled
 	free chan []byte // buffers of runs that are done
 	blob *blobWriter // nil while the value may yet fit into its record
+	op   operation   // a user's; the zero one where it writes for the store
 	done bool
 	err  error // of the first failure; with done, what Close returns
 }
@@ -59,6 +60,16 @@ var (
 // every call fails with its error and the value is not stored. Keys that will not seal are
 // reported here or by a later call, as *RecordError's classes are.
 func (n *Namespace) Create(ctx context.Context, key []byte, opts *CreateOptions) (*Writer, error) {
+	o := n.store.foreground.begin(OpCreate)
+	w, err := n.newWriter(ctx, key, opts)
+	if err != nil {
+		return nil, o.end(err)
+	}
+	w.op = o
+	return w, nil
+}
+
+func (n *Namespace) newWriter(ctx context.Context, key []byte, opts *CreateOptions) (*Writer, error) {
 	if err := checkSizes(key, nil); err != nil {
 		return nil, err
 	}
@@ -213,6 +224,7 @@ func (w *Writer) end() {
 	}
 	clear(w.run)
 	w.run, w.blob, w.free = nil, nil, nil
+	w.op.end(w.err)
 }
 
 func (w *Writer) store() error {

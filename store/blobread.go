@@ -70,8 +70,9 @@ var (
 // or ErrNotFound. A value that will not open is a *RecordError, here or at the chunk that will
 // not. ctx holds for the whole of the reading. The caller closes the Reader.
 func (n *Namespace) Open(ctx context.Context, key []byte) (*Reader, error) {
+	o := n.store.foreground.begin(OpOpen)
 	r, err := n.newReader(ctx, n.store.engine, key, n.freshRaw, n.store.opts.Now())
-	if err == nil {
+	if o.end(err) == nil {
 		if lease := r.lease.Load(); r.stale(lease) && !lease.Fallback {
 			n.store.hint(ctx, n, key)
 		}
@@ -81,7 +82,9 @@ func (n *Namespace) Open(ctx context.Context, key []byte) (*Reader, error) {
 
 // Open is Namespace.Open at the snapshot, which must stay open while the Reader is.
 func (s *Snapshot) Open(ctx context.Context, n *Namespace, key []byte) (*Reader, error) {
-	return n.newReader(ctx, s.from, key, func(context.Context, *Reader) error { return nil }, s.hold.began)
+	o := s.store.foreground.begin(OpOpen)
+	r, err := n.newReader(ctx, s.from, key, func(context.Context, *Reader) error { return nil }, s.hold.began)
+	return r, o.end(err)
 }
 
 // newReader opens the envelope under key, of a state that is as old as began. settle may replace it

@@ -21,6 +21,7 @@ type Stats struct {
 	Chunks    uint64 // chunks that were collected because no value needed them
 	// CacheHits and CacheMisses are reads that found a value in the cache of values, and that did not.
 	CacheHits, CacheMisses uint64
+	Operations             []OperationStats // by Operation
 	Keys                   keys.Stats
 }
 
@@ -30,7 +31,7 @@ func (s *Store) Stats() Stats {
 		Rewrapped: s.counters.rewrapped.Load(), Dropped: s.counters.dropped.Load(),
 		Lost: s.counters.lost.Load(), Failed: s.counters.failed.Load(),
 		Expired: s.counters.expired.Load(), Chunks: s.counters.chunks.Load(),
-		Keys: s.keys.Stats(),
+		Operations: s.foreground.stats(), Keys: s.keys.Stats(),
 	}
 	if s.values != nil {
 		out.CacheHits, out.CacheMisses = s.values.hits.Load(), s.values.misses.Load()

@@ -60,18 +60,23 @@ func (n *Namespace) Put(ctx context.Context, key, value []byte) error {
 // written at a time from which its max-age counts on. A zero time, or one still to come, is now;
 // a namespace without a max-age keeps none.
 func (n *Namespace) PutWritten(ctx context.Context, key, value []byte, written time.Time) error {
-	return n.write(ctx, key, value, n.firstWrite(written), always)
+	o := n.store.foreground.begin(OpPut)
+	return o.end(n.write(ctx, key, value, n.firstWrite(written), always))
 }
 
 // Delete removes the value under key, if there is one. It needs no key of the tenant's, so a
 // revoked tenant's values can be deleted. It is durable like Put.
 func (n *Namespace) Delete(ctx context.Context, key []byte) error {
+	o := n.store.foreground.begin(OpDelete)
+	return o.end(n.delete(ctx, key))
+}
+
+func (n *Namespace) delete(ctx context.Context, key []byte) error {
 	op, err := n.begin(key)
 	if err != nil {
 		return err
 	}
 	defer op.done()
-	op.load.n.Add(1)
 	b := n.store.newBatch()
 	defer b.Close()
 	b.Delete(op.key)
@@ -81,9 +86,10 @@ func (n *Namespace) Delete(ctx context.Context, key []byte) error {
 // PutIfAbsent stores value under key if there is none, or returns ErrExists. An expired value is
 // none.
 func (n *Namespace) PutIfAbsent(ctx context.Context, key, value []byte) error {
-	return n.ifAbsent(ctx, key, func(c condition) error {
+	o := n.store.foreground.begin(OpPutIfAbsent)
+	return o.end(n.ifAbsent(ctx, key, func(c condition) error {
 		return n.write(ctx, key, value, n.firstWrite(time.Time{}), c)
-	})
+	}))
 }
 
 // ifAbsent calls write with a condition that holds only while there is no value under key, until
@@ -111,6 +117,11 @@ func (n *Namespace) ifAbsent(ctx context.Context, key []byte, write func(c condi
 // ErrNotFound if there is none. It compares values, not what is stored for them: a rewrap
 // meanwhile does not disturb it.
 func (n *Namespace) CompareAndSwap(ctx context.Context, key, old, value []byte) error {
+	o := n.store.foreground.begin(OpCompareAndSwap)
+	return o.end(n.compareAndSwap(ctx, key, old, value))
+}
+
+func (n *Namespace) compareAndSwap(ctx context.Context, key, old, value []byte) error {
 	for {
 		raw, err := n.raw(ctx, key)
 		if err != nil {
@@ -139,12 +150,17 @@ func (n *Namespace) Has(ctx context.Context, key []byte) (bool, error) {
 }
 
 func (n *Namespace) has(ctx context.Context, from engine.Reader, key []byte) (bool, error) {
+	o := n.store.foreground.begin(OpHas)
+	found, err := n.find(ctx, from, key)
+	return found, o.end(err)
+}
+
+func (n *Namespace) find(ctx context.Context, from engine.Reader, key []byte) (bool, error) {
 	op, err := n.begin(key)
 	if err != nil {
 		return false, err
 	}
 	defer op.done()
-	op.load.n.Add(1)
 	op.headOnly = true
 	switch err := from.Get(ctx, op.key, op); {
 	case errors.Is(err, engine.ErrNotFound), errors.Is(err, ErrNotFound):
@@ -166,7 +182,9 @@ func (n *Namespace) Get(ctx context.Context, key []byte) ([]byte, error) {
 // error. If dst has room for the value it allocates nothing, for values that are stored in their
 // record and under one key.
 func (n *Namespace) GetInto(ctx context.Context, key, dst []byte) ([]byte, error) {
-	return n.get(ctx, n.store.engine, key, dst)
+	o := n.store.foreground.begin(OpGet)
+	dst, err := n.get(ctx, n.store.engine, key, dst)
+	return dst, o.end(err)
 }
 
 // expired reports whether a value whose first write was at written may not be read any more. The

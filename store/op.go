@@ -13,7 +13,6 @@ import (
 // path allocates nothing. As an engine.Sink it opens a record from the engine's memory.
 type op struct {
 	n     *Namespace
-	load  *cell // of the foreground
 	lease *keys.Lease
 	key   []byte // engine key
 	aad   []byte
@@ -80,7 +79,6 @@ func (n *Namespace) getOnce(ctx context.Context, from engine.Reader, key, dst []
 		return dst, err
 	}
 	defer op.done()
-	op.load.n.Add(1)
 	if op.lease, err = n.keys.Pin(ctx); err != nil {
 		return dst, n.withoutKeys(ctx, from, op, err)
 	}

@@ -225,7 +225,7 @@ func (s *Store) checkIdentity(ctx context.Context) error {
 
 func newStore(opts *Options) *Store {
 	s := &Store{opts: opts.withDefaults(), namespaces: map[namespaceID]*Namespace{}, holding: semaphore.NewWeighted(holdAll)}
-	s.ops.New = func() any { return &op{load: s.foreground.cell()} }
+	s.ops.New = func() any { return new(op) }
 	return s
 }
 

@@ -221,7 +221,7 @@ func (n *Namespace) resealChunks(ctx context.Context, key, raw []byte) error {
 	if !bytes.Equal(r.raw, raw) {
 		return engine.ErrConflict
 	}
-	w, err := n.Create(ctx, key, nil)
+	w, err := n.newWriter(ctx, key, nil)
 	if err != nil {
 		return err
 	}

@@ -71,10 +71,12 @@ func (n *Namespace) scan(ctx context.Context, from engine.Reader, opts *ScanOpti
 	return func(yield func(Entry, error) bool) {
 		s := newScanner(n, from, opts)
 		s.ahead.ctx = ctx
+		o := n.store.foreground.begin(OpScan)
+		defer func() { o.end(s.failed) }()
 		defer s.ahead.stop()
 		for !s.finished {
-			if err := s.next(ctx, hold); err != nil {
-				yield(Entry{}, translated(err))
+			if s.failed = translated(s.next(ctx, hold)); s.failed != nil {
+				yield(Entry{}, s.failed)
 				return
 			}
 			if !s.walk(ctx, yield) {
@@ -99,6 +101,7 @@ type scanner struct {
 	size     int    // bytes of the page
 	last     []byte // engine key that was visited last
 	finished bool
+	failed   error // for which the scan ended
 }
 
 func newScanner(n *Namespace, from engine.Reader, opts *ScanOptions) *scanner {
@@ -199,8 +202,8 @@ func (s *scanner) walk(ctx context.Context, yield func(Entry, error) bool) bool 
 			if !r.opened || !r.holds() {
 				s.open(ctx, g, r)
 			}
-			if err := ctx.Err(); err != nil {
-				yield(Entry{}, err)
+			if s.failed = ctx.Err(); s.failed != nil {
+				yield(Entry{}, s.failed)
 				return false
 			}
 			if r.gone {

@@ -39,7 +39,6 @@ func (n *Namespace) write(ctx context.Context, key, value []byte, written uint64
 		return err
 	}
 	if len(value) > n.store.opts.Inline {
-		n.store.foreground.count()
 		return n.writeChunked(ctx, key, value, written, c)
 	}
 	op, err := n.begin(key)
@@ -47,7 +46,6 @@ func (n *Namespace) write(ctx context.Context, key, value []byte, written uint64
 		return err
 	}
 	defer op.done()
-	op.load.n.Add(1)
 	if err := n.pinToSeal(ctx, op); err != nil {
 		return err
 	}

@@ -36,10 +36,12 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 
 // Get is Namespace.Get at the snapshot.
 func (s *Snapshot) Get(ctx context.Context, n *Namespace, key []byte) ([]byte, error) {
+	o := s.store.foreground.begin(OpGet)
 	if err := s.store.check(s.hold); err != nil {
-		return nil, err
+		return nil, o.end(err)
 	}
-	return n.get(ctx, s.from, key, nil)
+	value, err := n.get(ctx, s.from, key, nil)
+	return value, o.end(err)
 }
 
 // Has is Namespace.Has at the snapshot.
