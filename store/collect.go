@@ -53,7 +53,11 @@ func (s *Store) Collect(ctx context.Context) error {
 	if s.opts.ReadOnly {
 		return ErrReadOnly
 	}
-	return errors.Join(s.releaseOld(ctx), s.collectExpired(ctx), s.collectBlobs(ctx))
+	err := errors.Join(s.releaseOld(ctx), s.collectExpired(ctx), s.collectBlobs(ctx))
+	if s.counters.collections.Add(1); err != nil {
+		s.counters.failedCollections.Add(1)
+	}
+	return err
 }
 
 // A keyPage copies engine keys, and values if it is to, out of the engine.

@@ -34,7 +34,7 @@ func (f *foreground) cell() *cell {
 // begin counts an operation, which the caller ends.
 func (f *foreground) begin(kind Operation) operation {
 	o := operation{foreground: f, cell: f.cell(), kind: kind}
-	if n, in := o.cell.n.Add(1), kind.OneIn(); in > 0 && n%in == 0 {
+	if n := o.cell.n.Add(1); n%sampled == 0 && kind.OneIn() > 0 || kind.OneIn() == 1 {
 		o.began = time.Now()
 	}
 	return o

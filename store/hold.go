@@ -58,13 +58,27 @@ func (s *Store) check(h *hold) error {
 	return nil
 }
 
-// tooOld goes by both clocks: a machine that was suspended has held for as long.
 func (s *Store) tooOld(h *hold) bool {
-	if s.opts.MaxOpen < 0 {
-		return false
-	}
+	return s.opts.MaxOpen >= 0 && h.age(s.opts.Now()) >= s.opts.MaxOpen
+}
+
+// age goes by both clocks: a machine that was suspended has held for as long.
+func (h *hold) age(now time.Time) time.Duration {
+	return max(now.Sub(h.began), now.Round(0).Sub(h.began.Round(0)))
+}
+
+// held counts those that are open and not too old.
+func (s *Store) held() (open int, oldest time.Duration) {
 	now := s.opts.Now()
-	return max(now.Sub(h.began), now.Round(0).Sub(h.began.Round(0))) >= s.opts.MaxOpen
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	for h := range s.holds.open {
+		if !s.tooOld(h) {
+			open++
+			oldest = max(oldest, h.age(now))
+		}
+	}
+	return open, oldest
 }
 
 // noteSwept is called at the end of a sweep: who begins to read later needs none of the keys that

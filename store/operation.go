@@ -38,8 +38,7 @@ func (o Operation) String() string {
 }
 
 // OneIn says how many operations of a kind are timed: one in OneIn, as two looks at the clock would be
-// felt in each; 0 for none, because how long it takes is up to the caller. It is a prime,
-// so that no rhythm of a caller's keeps the sampling away from an operation.
+// felt in each; 0 for none, because how long it takes is up to the caller.
 func (o Operation) OneIn() uint64 {
 	switch o {
 	case OpScan, OpCreate:
@@ -47,8 +46,12 @@ func (o Operation) OneIn() uint64 {
 	case OpCommit, OpOpen:
 		return 1
 	}
-	return 61
+	return sampled
 }
+
+// sampled is a prime, so that no rhythm of a caller's keeps the sampling away from a kind of operation:
+// of gets and puts in turns, one in 64 would always be a put.
+const sampled = 61
 
 // An Outcome is how an operation ended.
 type Outcome uint8

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/keys"
 )
 
 // SweepOptions of a sweep. The zero of each field means its default; nil means all of them.
@@ -118,6 +119,10 @@ func (s *Store) Sweep(ctx context.Context, opts *SweepOptions) error {
 
 // eachTenant calls fn for every tenant, in order.
 func (s *Store) eachTenant(fn func(*Tenant) error) error {
+	return s.eachTenantInfo(func(info keys.TenantInfo) error { return fn(&Tenant{store: s, id: info.ID}) })
+}
+
+func (s *Store) eachTenantInfo(fn func(keys.TenantInfo) error) error {
 	const page = 1000
 	for after := ""; ; {
 		infos, err := s.Tenants(after, page)
@@ -126,7 +131,7 @@ func (s *Store) eachTenant(fn func(*Tenant) error) error {
 		}
 		for _, info := range infos {
 			after = info.ID
-			if err := fn(&Tenant{store: s, id: info.ID}); err != nil {
+			if err := fn(info); err != nil {
 				return err
 			}
 		}
@@ -216,7 +221,9 @@ func (s *Store) sweep(ctx context.Context, opts SweepOptions, each func(fn func(
 // sweep sweeps one namespace. Its error is one that ends the whole.
 func (w *sweeping) sweep(ctx context.Context, n *Namespace) error {
 	s := sweeper{n: n, sweeping: w}
+	n.store.counters.sweeps.running.Add(1)
 	census, err := s.run(ctx)
+	n.store.counters.sweeps.ended(census, err)
 	if err != nil {
 		err = fmt.Errorf("store: sweeping %s of %s: %w", n.id.name, n.id.tenant, translated(err))
 	}

@@ -245,6 +245,7 @@ func (s *sweeper) settle(ctx context.Context, visited engine.Range, page [][]byt
 		return 0, err
 	}
 	bytes = s.take(page, visits)
+	s.n.store.counters.sweeps.settled(visits, bytes)
 	if err = s.save(ctx, done); err == nil && done {
 		s.n.noteSwept()
 	}
