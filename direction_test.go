@@ -39,6 +39,7 @@ var onlyImporter = map[string]string{
 	"filippo.io/age":                "keys/root/keyfile",
 	"github.com/spf13/cobra":        "cmd",
 	"github.com/maypok86/otter":     "store",
+	"github.com/prometheus/":        "store/storeprom",
 }
 
 // heavy must not be in what a service links by importing the store.
