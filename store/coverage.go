@@ -197,7 +197,7 @@ func (s *Store) countHeads(ctx context.Context, o *CoverageOptions, report *Cove
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	load := &s.foreground
+	load := s.foreground
 	if o.Urgent {
 		load = nil
 	}

@@ -16,12 +16,23 @@ type foreground struct {
 	next      atomic.Uint32 // cell that is given out next
 	free      sync.Pool     // of *cell: a processor that gives one back gets it again
 	latencies [operations]latency.Histogram
+	start     time.Time
 }
 
 type cell struct {
 	n     atomic.Uint64 // operations begun, and steps of long ones
 	ended [operations][outcomes]atomic.Uint64
-	_     [64]byte // a cache line apart from the next
+
+	foreground *foreground
+	_          [64]byte // a cache line apart from the next
+}
+
+func newForeground() *foreground {
+	f := &foreground{start: time.Now()}
+	for i := range f.cells {
+		f.cells[i].foreground = f
+	}
+	return f
 }
 
 func (f *foreground) cell() *cell {
@@ -33,11 +44,11 @@ func (f *foreground) cell() *cell {
 
 // begin counts an operation, which the caller ends.
 func (f *foreground) begin(kind Operation) operation {
-	o := operation{foreground: f, cell: f.cell(), kind: kind}
-	if n := o.cell.n.Add(1); n%sampled == 0 && kind.OneIn() > 0 || kind.OneIn() == 1 {
-		o.began = time.Now()
+	c, began := f.cell(), time.Duration(0)
+	if n := c.n.Add(1); n%sampled == 0 && kind.OneIn() > 0 || kind.OneIn() == 1 {
+		began = time.Since(f.start)
 	}
-	return o
+	return operation{cell: c, kind: kind, began: began}
 }
 
 // count counts a step of a long operation, to which a cache line is nothing.

@@ -37,7 +37,7 @@ func TestForeground(t *testing.T) {
 		defer snapshot.Close()
 		return read(snapshot)
 	}
-	p := newPace(0, 0, &s.foreground)
+	p := newPace(0, 0, s.foreground)
 	for _, op := range []struct {
 		name string
 		do   func() error

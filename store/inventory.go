@@ -36,7 +36,7 @@ type InventoryRow struct {
 // Inventory reads the keyring, of which it verifies nothing, and the last censuses, but no record. It
 // goes through all tenants, and after others who use the store: call it every few minutes at most.
 func (s *Store) Inventory(ctx context.Context) (*Inventory, error) {
-	i := inventory{store: s, rows: map[[3]string]*InventoryRow{}, pace: newPace(0, 0, &s.foreground)}
+	i := inventory{store: s, rows: map[[3]string]*InventoryRow{}, pace: newPace(0, 0, s.foreground)}
 	i.Taken, i.Tenants = s.opts.Now(), map[string]uint64{}
 	var err error
 	if i.Backups, err = s.Backups(); err != nil {

@@ -224,7 +224,7 @@ func (s *Store) checkIdentity(ctx context.Context) error {
 }
 
 func newStore(opts *Options) *Store {
-	s := &Store{opts: opts.withDefaults(), namespaces: map[namespaceID]*Namespace{}, holding: semaphore.NewWeighted(holdAll)}
+	s := &Store{opts: opts.withDefaults(), namespaces: map[namespaceID]*Namespace{}, foreground: newForeground(), holding: semaphore.NewWeighted(holdAll)}
 	s.ops.New = func() any { return new(op) }
 	return s
 }

@@ -128,24 +128,24 @@ type OperationStats struct {
 }
 
 // operation is one under way. It is begun by foreground.begin; the zero one counts nothing.
+// It stays in registers: copying it costs more than counting.
 type operation struct {
-	foreground *foreground
-	cell       *cell
-	kind       Operation
-	began      time.Time // zero if it is not timed
+	cell  *cell
+	kind  Operation
+	began time.Duration // since the foreground's start; 0 if it is not timed
 }
 
-// end counts the operation, once. It returns err.
-func (o *operation) end(err error) error {
+// end counts the operation; it is called once. It returns err.
+func (o operation) end(err error) error {
 	if o.cell == nil {
 		return err
 	}
+	f := o.cell.foreground
 	o.cell.ended[o.kind][outcomeOf(err)].Add(1)
-	if !o.began.IsZero() {
-		o.foreground.latencies[o.kind].Observe(time.Since(o.began))
+	if o.began > 0 {
+		f.latencies[o.kind].Observe(time.Since(f.start) - o.began)
 	}
-	o.foreground.free.Put(o.cell)
-	o.cell = nil
+	f.free.Put(o.cell)
 	return err
 }
 

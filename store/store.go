@@ -37,7 +37,7 @@ type Store struct {
 	rewrapper  *rewrapper // nil where nothing is rewrapped
 	collector  *collector // nil where nothing is collected by itself
 	counters   counters
-	foreground foreground
+	foreground *foreground
 	holds      holds
 	closing    sync.Once
 	closed     error

@@ -188,7 +188,7 @@ func (s *Store) sweep(ctx context.Context, opts SweepOptions, each func(fn func(
 	if opts.Workers <= 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
-	load := &s.foreground
+	load := s.foreground
 	if opts.Urgent {
 		load = nil
 	}
