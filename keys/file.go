@@ -135,11 +135,11 @@ func (f *file) close() error {
 
 // view runs fn on one state of the file. What fn reads is valid until it returns.
 func (f *file) view(fn func(tx *bolt.Tx) error) error {
-	if f.poisoned.Load() {
-		return ErrPoisoned
-	}
 	f.swap.RLock()
 	defer f.swap.RUnlock()
+	if f.poisoned.Load() { // not before: a compaction that held swap may have failed
+		return ErrPoisoned
+	}
 	err := f.db.View(fn)
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return ErrClosed
@@ -158,15 +158,15 @@ type change struct {
 // same time may share a transaction, so fn may run more than once. An error of fn leaves
 // everything as it was; any other error leaves the outcome unknown and poisons the file.
 func (f *file) update(ctx context.Context, fn func(c *change) error) (codec.Counters, error) {
-	if err := f.writable(ctx); err != nil {
-		return codec.Counters{}, err
-	}
 	var (
 		failed error
 		after  codec.Counters
 	)
 	f.swap.RLock()
 	defer f.swap.RUnlock()
+	if err := f.writable(ctx); err != nil { // not before: a compaction that held swap may have failed
+		return codec.Counters{}, err
+	}
 	err := f.db.Batch(func(tx *bolt.Tx) error {
 		after, failed = f.apply(tx, fn)
 		return failed

@@ -2,10 +2,15 @@ package keys
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/sealkv/sealkv/codec"
 )
@@ -91,5 +96,32 @@ func TestLinkRefusesAnEarlierState(t *testing.T) {
 	k.mu.Unlock()
 	if link(6) || !link(7) || !link(8) {
 		t.Error("a lease of an earlier state was linked in the place of one that ended")
+	}
+}
+
+// An act that waited for a compaction which could not open the new file is not made in the old one,
+// which has no name any more.
+func TestNoActInAFileWithoutAName(t *testing.T) {
+	f, err := createFile(filepath.Join(t.TempDir(), "keyring.db"), codec.Identity{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	f.swap.Lock() // by a compaction
+	acts := []func() error{
+		func() error { _, err := f.update(t.Context(), func(*change) error { return nil }); return err },
+		func() error { return f.view(func(*bolt.Tx) error { return nil }) },
+	}
+	results := make(chan error, len(acts))
+	for _, act := range acts {
+		go func() { results <- act() }()
+	}
+	time.Sleep(20 * time.Millisecond) // they wait
+	f.poisoned.Store(true)
+	f.swap.Unlock()
+	for range acts {
+		if err := <-results; !errors.Is(err, ErrPoisoned) {
+			t.Errorf("an act ended with %v", err)
+		}
 	}
 }

@@ -36,7 +36,8 @@ type valueCache struct {
 
 	hits, misses atomic.Uint64
 
-	ended chan struct{} // a lease has ended
+	ended chan struct{} // a lease has ended; never closed, as leases may end after the cache
+	stop  chan struct{}
 	done  sync.WaitGroup
 }
 
@@ -81,11 +82,16 @@ func newValueCache(size int64) (*valueCache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: making the cache of values: %w", err)
 	}
-	c := &valueCache{values: values, seed: maphash.MakeSeed(), ended: make(chan struct{}, 1)}
+	c := &valueCache{values: values, seed: maphash.MakeSeed(), ended: make(chan struct{}, 1), stop: make(chan struct{})}
 	c.batches.New = func() any { return new(trackedBatch) }
 	c.done.Go(func() {
-		for range c.ended {
-			c.purge()
+		for {
+			select {
+			case <-c.ended:
+				c.purge()
+			case <-c.stop:
+				return
+			}
 		}
 	})
 	return c, nil
@@ -96,7 +102,7 @@ func (c *valueCache) close() {
 	if c == nil {
 		return
 	}
-	close(c.ended)
+	close(c.stop)
 	c.done.Wait()
 	c.purge()
 }

@@ -104,3 +104,14 @@ func TestValueCacheRange(t *testing.T) {
 		t.Errorf("%d hits", s.Stats().CacheHits)
 	}
 }
+
+// A lease may end when the store is closed already: whoever was the last to use it, or was still opening
+// keys, tells the cache all the same.
+func TestLeaseEndsAfterClose(t *testing.T) {
+	c, err := newValueCache(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.close()
+	c.leaseEnded()
+}
