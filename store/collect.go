@@ -135,6 +135,7 @@ func (n *Namespace) collectRecord(ctx context.Context, indexKey []byte, k codec.
 	b := n.store.newBatch()
 	defer b.Close()
 	b.Delete(indexKey)
+	record := join(n.records, k.UserKey())
 	raw, err := n.raw(ctx, k.UserKey())
 	var (
 		e       codec.Envelope
@@ -142,13 +143,15 @@ func (n *Namespace) collectRecord(ctx context.Context, indexKey []byte, k codec.
 	)
 	switch {
 	case errors.Is(err, ErrNotFound):
+		b.IfAbsent(record) // or the entry may be that of a new one
 	case err != nil:
 		return err
-	case e.Parse(raw) == nil && e.Written == k.Written():
-		record := join(n.records, k.UserKey())
-		b.Delete(record)
+	default:
 		b.IfEquals(record, raw)
-		expired = 1
+		if e.Parse(raw) == nil && e.Written == k.Written() {
+			b.Delete(record)
+			expired = 1
+		}
 	}
 	err = n.store.applyBatch(ctx, b, false)
 	if errors.Is(err, engine.ErrConflict) {

@@ -61,7 +61,7 @@ var (
 	// ErrUnknownOutcome says that a write may or may not have happened: close the store, open it
 	// again and read back.
 	ErrUnknownOutcome = engine.ErrUnknown
-	ErrPoisoned       = keys.ErrPoisoned // the same of a write to the keyring
+	ErrPoisoned       = keys.ErrPoisoned // the same of a write to the keyring, or an earlier one; nothing was done
 	ErrDamaged        = keys.ErrDamaged  // the keyring is not as it was written
 	ErrDiskFull       = engine.ErrDiskFull
 	ErrCorrupt        = engine.ErrCorrupt
@@ -104,6 +104,12 @@ func invalidName(err error) error {
 	return fmt.Errorf("%w: %s", ErrInvalidName, strings.TrimPrefix(err.Error(), ErrMalformed.Error()+": "))
 }
 
+// A poisonedError is an ErrPoisoned of the engine's.
+type poisonedError struct{ error }
+
+func (e poisonedError) Is(target error) bool { return target == ErrPoisoned }
+func (e poisonedError) Unwrap() error        { return e.error }
+
 // translated gives an engine's or the keyring's error the store's name.
 func translated(err error) error {
 	switch {
@@ -115,6 +121,8 @@ func translated(err error) error {
 		return ErrReadOnly
 	case errors.Is(err, engine.ErrTooLarge):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, engine.ErrPoisoned):
+		return poisonedError{err}
 	case errors.Is(err, keys.ErrClosed), errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrDiskFull):
 		return ErrClosed
 	}

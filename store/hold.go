@@ -81,7 +81,7 @@ func (s *Store) held() (open int, oldest time.Duration) {
 	return open, oldest
 }
 
-// noteSwept is called at the end of a sweep: who begins to read later needs none of the keys that
+// noteSwept is called at the end of a sweep, when every record was visited: who begins to read later needs none of the keys that
 // the sweep has emptied.
 func (n *Namespace) noteSwept() {
 	n.store.holds.mu.Lock()

@@ -246,10 +246,10 @@ func (s *sweeper) settle(ctx context.Context, visited engine.Range, page [][]byt
 	}
 	bytes = s.take(page, visits)
 	s.n.store.counters.sweeps.settled(visits, bytes)
-	if err = s.save(ctx, done); err == nil && done {
-		s.n.noteSwept()
+	if done {
+		s.n.noteSwept() // before anybody can see the census
 	}
-	return bytes, err
+	return bytes, s.save(ctx, done)
 }
 
 // take adds a page to the census: each record under every key that it is left under.
