@@ -41,7 +41,7 @@ func (k *Keyring) checkSessions(ctx context.Context) {
 			}
 		case age >= k.opts.KeyTTL-k.tick():
 			k.purgeLocked(tenant, s)
-		case age >= k.opts.KeyTTL*3/4 && !s.refreshing && (tenant == "" || s.used()):
+		case age >= k.opts.KeyTTL*3/4 && !s.refreshing && !now.Before(s.retry) && (tenant == "" || s.used()):
 			s.refreshing = true
 			k.stopped.Go(func() { k.refresh(ctx, tenant, s) })
 		}
@@ -70,7 +70,7 @@ func (s *session) used() bool {
 }
 
 // refresh asks the roots again. Revoked ends the session at once; anything else but success lets
-// it run to its end, asking again at each tick's pace.
+// it run to its end, asking again after a pause.
 func (k *Keyring) refresh(ctx context.Context, tenant string, s *session) {
 	asked := k.opts.Now()
 	err := k.vouch(ctx, tenant)
@@ -83,11 +83,15 @@ func (k *Keyring) refresh(ctx context.Context, tenant string, s *session) {
 	switch {
 	case err == nil:
 		s.vouched = asked
+		s.failure, s.failures, s.retry = nil, 0, time.Time{}
 		k.dropIdleLocked(tenant, s)
 	case errors.Is(err, ErrRevoked):
 		k.purgeLocked(tenant, s)
 		s.fail(err, k.opts.Now())
 	default:
+		now := k.opts.Now()
+		s.fail(err, now)
+		s.retry = earlier(s.retry, now.Add(k.opts.KeyTTL/16)) // or a short KeyTTL would end meanwhile
 		k.opts.Logger.Warn("root did not vouch", "holder", holder(tenant), "error", err)
 	}
 }
