@@ -50,6 +50,7 @@ type file struct {
 	readOnly bool
 	now      func() time.Time
 	poisoned atomic.Bool
+	acts     acts
 
 	mu       sync.Mutex
 	counters codec.Counters // as of the last commit
@@ -119,9 +120,7 @@ func openDB(path string, readOnly bool) (*file, error) {
 	case err != nil:
 		return nil, fmt.Errorf("keys: opening the keyring: %w", err)
 	}
-	// Mints of many goroutines meet in one transaction; none waits for others to come.
-	db.MaxBatchDelay = 200 * time.Microsecond
-	return &file{db: db, readOnly: readOnly}, nil
+	return &file{db: db, readOnly: readOnly, acts: newActs()}, nil
 }
 
 func (f *file) close() error {
@@ -158,30 +157,23 @@ type change struct {
 // same time may share a transaction, so fn may run more than once. An error of fn leaves
 // everything as it was; any other error leaves the outcome unknown and poisons the file.
 func (f *file) update(ctx context.Context, fn func(c *change) error) (codec.Counters, error) {
-	var (
-		failed error
-		after  codec.Counters
-	)
 	f.swap.RLock()
 	defer f.swap.RUnlock()
 	if err := f.writable(ctx); err != nil { // not before: a compaction that held swap may have failed
 		return codec.Counters{}, err
 	}
-	err := f.db.Batch(func(tx *bolt.Tx) error {
-		after, failed = f.apply(tx, fn)
-		return failed
-	})
+	a := f.commit(fn)
 	switch {
-	case failed != nil:
-		return codec.Counters{}, failed
-	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
+	case a.failed != nil:
+		return codec.Counters{}, a.failed
+	case errors.Is(a.err, bolterrors.ErrDatabaseNotOpen):
 		return codec.Counters{}, ErrClosed
-	case err != nil:
+	case a.err != nil:
 		f.poisoned.Store(true)
-		return codec.Counters{}, fmt.Errorf("%w: %w", ErrPoisoned, err)
+		return codec.Counters{}, fmt.Errorf("%w: %w", ErrPoisoned, a.err)
 	}
-	f.committed(after)
-	return after, nil
+	f.committed(a.after)
+	return a.after, nil
 }
 
 func (f *file) writable(ctx context.Context) error {
