@@ -68,7 +68,7 @@ func kinds() []kind {
 }
 
 func find(name string) (kind, bool) {
-	for _, k := range kinds() {
+	for _, k := range append(kinds(), turned()...) {
 		if k.name == name {
 			return k, true
 		}

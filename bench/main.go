@@ -17,12 +17,30 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == peerCommand {
-		exit(serve(os.Stdin, os.Stdout))
+	if len(os.Args) == 2 {
+		asked(os.Args[1])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if len(os.Args) > 1 && studies()[os.Args[1]] != nil {
+		exit(studies()[os.Args[1]](ctx, os.Args[2:]))
+	}
 	exit(run(ctx, os.Args[1:]))
+}
+
+// asked ends the program if it was started by itself, to be a peer or a probe.
+func asked(word string) {
+	switch word {
+	case peerCommand:
+		exit(serve(os.Stdin, os.Stdout))
+	case probeCommand:
+		exit(carryOut(os.Stdin, os.Stdout))
+	}
+}
+
+// studies are the commands beside the comparison of engines.
+func studies() map[string]func(ctx context.Context, args []string) error {
+	return map[string]func(context.Context, []string) error{"scale": scaleStudy, "options": optionsStudy}
 }
 
 func exit(err error) {

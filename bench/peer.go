@@ -53,9 +53,10 @@ type answer struct {
 
 // files are the sizes of a closed store.
 type files struct {
-	UserBytes      int64 // keys and values
-	Bytes          int64 // after one more opening and closing
-	CompactedBytes int64 // compacted, and after one more opening and closing
+	UserBytes      int64         // keys and values
+	Bytes          int64         // after one more opening and closing
+	CompactedBytes int64         // compacted, and after one more opening and closing
+	Open           time.Duration // which that opening took
 }
 
 // serve is the process of a peer: it carries out the orders on in, one by one, until there are
@@ -227,7 +228,12 @@ func (p *peer) finish() (f files, err error) {
 	if err != nil {
 		return f, err
 	}
-	reopen := func() error { return errors.Join(p.stop(), p.open(false), p.stop()) }
+	reopen := func() error {
+		err, began := p.stop(), time.Now()
+		err = errors.Join(err, p.open(false))
+		f.Open = time.Since(began)
+		return errors.Join(err, p.stop())
+	}
 	if err := reopen(); err != nil {
 		return f, err
 	}

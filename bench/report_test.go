@@ -74,7 +74,7 @@ func TestMarkdown(t *testing.T) {
 		Outcomes: []outcome{{
 			Section: section{Name: "main", Records: 10, Bytes: 1024, Values: jsonValues},
 			Rows:    []row{{workload{Name: "get", About: "get, uniform"}, []cell{rounds("sealkv", 130), rounds(baseline, 100)}}},
-			Files:   map[string]files{"sealkv": {100, 220, 110}},
+			Files:   map[string]files{"sealkv": {UserBytes: 100, Bytes: 220, CompactedBytes: 110}},
 		}},
 	}
 	text := r.markdown()
