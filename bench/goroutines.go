@@ -78,38 +78,71 @@ func (p probe) single(s *store.Store) (*store.Namespace, *synthetic, error) {
 
 // fill makes a store with the probe's records, compacted.
 func (p probe) fill(ctx context.Context, o *store.Options) error {
+	d, err := p.dataset()
+	if err != nil {
+		return err
+	}
+	return p.fillWith(ctx, o, d)
+}
+
+func (p probe) dataset() (dataset, error) {
+	s := section{Records: p.Records, Bytes: p.Bytes, Values: jsonValues, Pack: p.Pack}
+	if p.Pack != "" {
+		s.Values = realValues
+	}
+	return s.dataset()
+}
+
+func (p probe) fillWith(ctx context.Context, o *store.Options, d dataset) (err error) {
 	o.NoSync = true
 	s, err := p.create(ctx, o)
 	if err != nil {
 		return err
 	}
-	if _, err := s.AddTenant(ctx, "acme", nil); err != nil {
-		return errors.Join(err, s.Close())
-	}
-	n, d, err := p.single(s)
-	if err != nil {
-		return errors.Join(err, s.Close())
-	}
-	var key, value []byte
-	b := s.NewBatch()
-	for i := range p.Records {
-		_, key = d.key(i, key[:0])
-		value, err = d.value(i, 0, value[:0])
-		if err == nil {
-			err = b.Put(n, key, value)
-		}
-		if err == nil && (b.Len() == batchLen || i == p.Records-1) {
-			err = b.Commit(ctx)
-			b.Reset()
-		}
-		if err != nil {
+	for _, space := range d.spaces() {
+		if _, err := s.AddTenant(ctx, space.Tenant, nil); err != nil && !errors.Is(err, store.ErrTenantExists) {
 			return errors.Join(err, s.Close())
 		}
 	}
-	if err := s.Close(); err != nil {
+	if err := errors.Join(p.putAll(ctx, s, d), s.Close()); err != nil {
 		return err
 	}
 	return compactSealkv(config{dir: p.Dir})
+}
+
+// spaces are the namespaces of a dataset.
+func (p probe) spaces(s *store.Store, d dataset) (out []*store.Namespace, err error) {
+	for _, space := range d.spaces() {
+		tenant, err := s.Tenant(space.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		n, err := tenant.Namespace(space.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+func (p probe) putAll(ctx context.Context, s *store.Store, d dataset) error {
+	spaces, err := p.spaces(s, d)
+	if err != nil {
+		return err
+	}
+	var key, value []byte
+	for i := range d.size() {
+		var at int
+		at, key = d.key(i, key[:0])
+		if value, err = d.value(i, 0, value[:0]); err == nil {
+			err = spaces[at].Put(ctx, key, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A hand is one goroutine of a crew.

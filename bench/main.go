@@ -40,7 +40,7 @@ func asked(word string) {
 
 // studies are the commands beside the comparison of engines.
 func studies() map[string]func(ctx context.Context, args []string) error {
-	return map[string]func(context.Context, []string) error{"scale": scaleStudy, "options": optionsStudy}
+	return map[string]func(context.Context, []string) error{"scale": scaleStudy, "options": optionsStudy, "coverage": coverageStudy}
 }
 
 func exit(err error) {

@@ -28,7 +28,7 @@ type probe struct {
 	Inline  int
 	Seconds float64 // for which each step goes on
 	Cache   int64
-	Setting string // of Pebble's that is turned back
+	Pack    string // of real records, in place of Records and Bytes
 }
 
 // probes are what a process can be asked to do.
@@ -38,6 +38,8 @@ func probes() map[string]func(context.Context, probe) (measured, error) {
 		"open":       openTenants,
 		"goroutines": measureGoroutines,
 		"sweep":      measureSweep,
+		"coverage":   measureCoverage,
+		"heads":      measureHeads,
 	}
 }
 

@@ -14,8 +14,9 @@ import (
 // Every study with next to nothing in it: that it measures all that its tables have.
 func TestStudies(t *testing.T) {
 	for name, args := range map[string][]string{
-		"scale":   {"--tenants", "1,3", "--used", "0,2", "--records", "300", "--goroutines", "1,2", "--created", "5", "--swept", "300", "--seconds", "0.05", "--cache", "24"},
-		"options": {"--turns", "block-4K,filters-l6-used", "--records", "300", "--rounds", "1", "--percent", "1", "--cache", "24"},
+		"scale":    {"--tenants", "1,3", "--used", "0,2", "--records", "300", "--goroutines", "1,2", "--created", "5", "--swept", "300", "--seconds", "0.05", "--cache", "24"},
+		"coverage": {"--part", "10000", "--data", writeReal(t)},
+		"options":  {"--turns", "block-4K,filters-l6-used", "--records", "300", "--rounds", "1", "--percent", "1", "--cache", "24"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := t.TempDir()
@@ -75,7 +76,7 @@ func checkPlot(t *testing.T, file string) {
 }
 
 func TestRefusedStudies(t *testing.T) {
-	for _, args := range [][]string{{"scale", "--curves", "none"}, {"scale", "--tenants", "x"}, {"scale", "extra"}, {"options", "--turns", "none"}} {
+	for _, args := range [][]string{{"scale", "--curves", "none"}, {"scale", "--tenants", "x"}, {"scale", "extra"}, {"options", "--turns", "none"}, {"coverage", "--part", "0"}} {
 		if err := studies()[args[0]](t.Context(), append(args[1:], "--out", t.TempDir(), "--dir", t.TempDir())); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
