@@ -43,7 +43,7 @@ func coverageStudy(ctx context.Context, args []string) (err error) {
 	s, began := newStudy("What an exact coverage takes", coverageAbout, append([]string{"coverage"}, args...)), time.Now()
 	base := probe{Dir: filepath.Join(dir, "probe"), Cache: 96 << 20}
 	sizes := []probe{base, base, base}
-	for i, size := range []struct{ records, bytes int }{{100_000, 1 << 10}, {20_000, 16 << 10}, {3000, 100 << 10}} {
+	for i, size := range []struct{ records, bytes int }{{200_000, 1 << 10}, {20_000, 16 << 10}, {3000, 100 << 10}} {
 		sizes[i].Records, sizes[i].Bytes = max(size.records/scaleDown, 10), size.bytes
 	}
 	if _, err := os.Stat(data); err == nil {

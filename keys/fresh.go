@@ -152,6 +152,10 @@ func (k *Keyring) link(s *Space, l *Lease, generation [2]uint64) bool {
 	for _, holder := range holders {
 		k.sessions[holder].leases[s] = l
 	}
+	if k.published[s.tenant] == nil {
+		k.published[s.tenant] = map[*Space]*Lease{}
+	}
+	k.published[s.tenant][s] = l
 	s.lease.Store(l)
 	return true
 }
@@ -162,6 +166,12 @@ func (k *Keyring) unlinkLocked(s *Space, l *Lease) {
 	for _, holder := range []string{"", s.tenant} {
 		if session := k.sessions[holder]; session != nil && session.leases[s] == l {
 			delete(session.leases, s)
+		}
+	}
+	if own := k.published[s.tenant]; own[s] == l {
+		delete(own, s)
+		if len(own) == 0 {
+			delete(k.published, s.tenant)
 		}
 	}
 	l.pins.shut()
@@ -240,15 +250,9 @@ func (k *Keyring) invalidate(tenant string, lock bool, match func(*Space, *Lease
 		s.failure, s.failures = nil, 0
 		k.purgeLocked(tenant, s)
 	}
-	for _, holder := range []string{tenant, ""} {
-		s := k.sessions[holder]
-		if s == nil {
-			continue
-		}
-		for space, lease := range s.leases {
-			if space.tenant == tenant && match(space, lease) {
-				k.unlinkLocked(space, lease)
-			}
+	for space, lease := range k.published[tenant] {
+		if match(space, lease) {
+			k.unlinkLocked(space, lease)
 		}
 	}
 	return k.drainingLocked(func(space *Space, lease *Lease) bool {

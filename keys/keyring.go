@@ -73,7 +73,9 @@ type Keyring struct {
 	mu       sync.Mutex // guards what follows and what hangs on sessions; held for no I/O
 	closed   bool
 	sessions map[string]*session
-	draining map[*Lease]*Space // unlinked leases that somebody may still pin
+	// published are the leases in use by tenant, so that what ends one tenant's looks at no other's.
+	published map[string]map[*Space]*Lease
+	draining  map[*Lease]*Space // unlinked leases that somebody may still pin
 	// generations go up whenever what was read of a tenant before may not be used any more.
 	// Tenants share them by hash, which costs a needless second read and keeps them few.
 	generations [256]uint64
@@ -144,7 +146,7 @@ func Open(path string, roots root.Opener, opts *Options) (*Keyring, error) {
 }
 
 func newKeyring(id codec.Identity, roots root.Opener, opts *Options) *Keyring {
-	return &Keyring{opts: opts.withDefaults(), identity: id, roots: roots, sessions: map[string]*session{}, draining: map[*Lease]*Space{}}
+	return &Keyring{opts: opts.withDefaults(), identity: id, roots: roots, sessions: map[string]*session{}, published: map[string]map[*Space]*Lease{}, draining: map[*Lease]*Space{}}
 }
 
 // Unlock opens the platform key, checks the policy's MAC and that the keyring is not older than
