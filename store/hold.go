@@ -21,6 +21,8 @@ type holds struct {
 	mu   sync.Mutex
 	last uint64 // order of the one that began last
 	open map[*hold]struct{}
+	// swept keeps the namespaces that were swept while one is open, so that they know.
+	swept map[*Namespace]struct{}
 }
 
 // hold begins one; of what it reads nothing was read before.
@@ -47,7 +49,14 @@ func (s *Store) releasing(h *hold, release func()) {
 func (s *Store) unhold(h *hold) {
 	s.holds.mu.Lock()
 	defer s.holds.mu.Unlock()
-	delete(s.holds.open, h)
+	s.holds.endLocked(h)
+}
+
+func (hs *holds) endLocked(h *hold) {
+	delete(hs.open, h)
+	if len(hs.open) == 0 {
+		clear(hs.swept)
+	}
 }
 
 // check returns ErrTooOld if the hold is.
@@ -87,6 +96,12 @@ func (n *Namespace) noteSwept() {
 	n.store.holds.mu.Lock()
 	defer n.store.holds.mu.Unlock()
 	n.swept = n.store.holds.last
+	if hs := &n.store.holds; len(hs.open) > 0 {
+		if hs.swept == nil {
+			hs.swept = map[*Namespace]struct{}{}
+		}
+		hs.swept[n] = struct{}{}
+	}
 }
 
 // heldOpen says who reads of a namespace since before the end of its last sweep, or nothing. What
@@ -113,7 +128,7 @@ func (s *Store) releaseOld(ctx context.Context) error {
 	for h := range s.holds.open {
 		if s.tooOld(h) && h.release != nil {
 			old = append(old, h)
-			delete(s.holds.open, h)
+			s.holds.endLocked(h)
 		}
 	}
 	s.holds.mu.Unlock()

@@ -30,15 +30,18 @@ func newNamespace(s *Store, id namespaceID, rule scope.Rule) *Namespace {
 	n := &Namespace{
 		store:     s,
 		id:        id,
-		keys:      s.keys.Space(id.tenant, id.name, func(now time.Time) (keys.Want, error) { return s.want(id.name, now) }),
 		records:   prefix(codec.KindRecord),
 		chunks:    prefix(codec.KindChunk),
 		journal:   prefix(codec.KindJournal),
 		retention: prefix(codec.KindRetention),
 	}
+	// Through want, opened keys keep their Namespace: there are never two with keys of the same.
+	n.keys = s.keys.Space(id.tenant, id.name, n.want)
 	n.maxAge.Store(uint64(rule.MaxAge / time.Second))
 	return n
 }
+
+func (n *Namespace) want(now time.Time) (keys.Want, error) { return n.store.want(n.id.name, now) }
 
 // Tenant is the id of the tenant whose namespace it is.
 func (n *Namespace) Tenant() string { return n.id.tenant }

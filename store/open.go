@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"weak"
 
 	"golang.org/x/sync/semaphore"
 
@@ -224,7 +225,10 @@ func (s *Store) checkIdentity(ctx context.Context) error {
 }
 
 func newStore(opts *Options) *Store {
-	s := &Store{opts: opts.withDefaults(), namespaces: map[namespaceID]*Namespace{}, foreground: newForeground(), holding: semaphore.NewWeighted(holdAll)}
+	s := &Store{
+		opts: opts.withDefaults(), namespaces: map[namespaceID]weak.Pointer[Namespace]{},
+		foreground: newForeground(), holding: semaphore.NewWeighted(holdAll),
+	}
 	s.ops.New = func() any { return new(op) }
 	return s
 }

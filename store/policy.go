@@ -226,7 +226,9 @@ func (s *Store) renewAges() {
 	defer s.mu.Unlock()
 	for id, n := range s.namespaces {
 		if rule, err := s.Policy().Lookup(id.name); err == nil {
-			n.maxAge.Store(uint64(rule.MaxAge / time.Second))
+			if n := n.Value(); n != nil {
+				n.maxAge.Store(uint64(rule.MaxAge / time.Second))
+			}
 		}
 	}
 }

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/semaphore"
@@ -26,7 +28,7 @@ type Store struct {
 	policy atomic.Pointer[inForce]
 
 	mu         sync.Mutex
-	namespaces map[namespaceID]*Namespace // shared state of the handles
+	namespaces map[namespaceID]weak.Pointer[Namespace] // shared state of the handles
 
 	applying sync.Mutex          // held while a policy is applied
 	holding  *semaphore.Weighted // see holdAll
@@ -91,12 +93,13 @@ func (s *Store) Tenant(id string) (*Tenant, error) {
 	return &Tenant{store: s, id: id}, nil
 }
 
-// namespace returns the one Namespace of a tenant and a name.
+// namespace returns the one Namespace of a tenant and a name. It lives as long as somebody holds it or
+// its keys are opened: a sweep over all tenants leaves nothing of them in memory.
 func (s *Store) namespace(tenant, name string) (*Namespace, error) {
 	id := namespaceID{tenant, name}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.namespaces[id]; n != nil {
+	if n := s.namespaces[id].Value(); n != nil {
 		return n, nil
 	}
 	rule, err := s.Policy().Lookup(name)
@@ -104,6 +107,16 @@ func (s *Store) namespace(tenant, name string) (*Namespace, error) {
 		return nil, err
 	}
 	n := newNamespace(s, id, rule)
-	s.namespaces[id] = n
+	s.namespaces[id] = weak.Make(n)
+	runtime.AddCleanup(n, s.forget, id)
 	return n, nil
+}
+
+// forget drops the entry of a Namespace that is gone, unless another has taken its place.
+func (s *Store) forget(id namespaceID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.namespaces[id].Value() == nil {
+		delete(s.namespaces, id)
+	}
 }
