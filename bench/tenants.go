@@ -22,7 +22,7 @@ func tenantID(i int) string { return fmt.Sprintf("t-%016x", mix(uint64(i))) }
 
 // probeOptions are those of a store under a probe.
 func (p probe) options() *store.Options {
-	return &store.Options{Roots: &keyfile.Opener{}, CacheBytes: p.Cache, Inline: p.Inline, CollectEvery: -1}
+	return &store.Options{Roots: &keyfile.Opener{}, CacheBytes: p.Cache, Inline: p.Inline, CollectEvery: -1, RootTimeout: time.Minute}
 }
 
 func (p probe) storeDir() string { return filepath.Join(p.Dir, "store") }
