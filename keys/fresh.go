@@ -10,6 +10,10 @@ import (
 // because deadlines are drawn a tick too early.
 const maxTick = time.Second
 
+// maxRefreshes is how many roots are asked at a time whether they still vouch. Thousands of tenants
+// whose keys were opened in one second are due in one second again, and have a quarter of KeyTTL.
+const maxRefreshes = 64
+
 func (k *Keyring) tick() time.Duration {
 	return max(min(k.opts.KeyTTL/16, maxTick), time.Millisecond)
 }
@@ -45,10 +49,10 @@ func (k *Keyring) checkSessions(ctx context.Context) {
 			s.refreshing = true
 			k.stopped.Go(func() { k.refresh(ctx, tenant, s) })
 		}
-		for space, lease := range s.leases {
-			if lease.expired(now) {
-				k.unlinkLocked(space, lease)
-			}
+	}
+	for space, lease := range k.dated {
+		if lease.expired(now) {
+			k.unlinkLocked(space, lease)
 		}
 	}
 	k.drainingLocked(nothing) // forgets those that nobody pins any more
@@ -72,6 +76,14 @@ func (s *session) used() bool {
 // refresh asks the roots again. Revoked ends the session at once; anything else but success lets
 // it run to its end, asking again after a pause.
 func (k *Keyring) refresh(ctx context.Context, tenant string, s *session) {
+	if tenant != "" { // all others need the platform's
+		select {
+		case k.refreshes <- struct{}{}:
+			defer func() { <-k.refreshes }()
+		case <-ctx.Done():
+			return
+		}
+	}
 	asked := k.opts.Now()
 	err := k.vouch(ctx, tenant)
 	k.mu.Lock()
@@ -156,6 +168,9 @@ func (k *Keyring) link(s *Space, l *Lease, generation [2]uint64) bool {
 		k.published[s.tenant] = map[*Space]*Lease{}
 	}
 	k.published[s.tenant][s] = l
+	if !l.until.IsZero() {
+		k.dated[s] = l
+	}
 	s.lease.Store(l)
 	return true
 }
@@ -167,6 +182,9 @@ func (k *Keyring) unlinkLocked(s *Space, l *Lease) {
 		if session := k.sessions[holder]; session != nil && session.leases[s] == l {
 			delete(session.leases, s)
 		}
+	}
+	if k.dated[s] == l {
+		delete(k.dated, s)
 	}
 	if own := k.published[s.tenant]; own[s] == l {
 		delete(own, s)

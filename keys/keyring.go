@@ -68,13 +68,16 @@ type Keyring struct {
 	roots    root.Opener // nil where opened for inspection
 	mirror   mirror
 	flight   singleflight.Group
-	stats    counters
+	// refreshes has one place for each root that is asked in the background at a time.
+	refreshes chan struct{}
+	stats     counters
 
 	mu       sync.Mutex // guards what follows and what hangs on sessions; held for no I/O
 	closed   bool
 	sessions map[string]*session
 	// published are the leases in use by tenant, so that what ends one tenant's looks at no other's.
 	published map[string]map[*Space]*Lease
+	dated     map[*Space]*Lease // of those, the ones that end by themselves: few, and looked at with each tick
 	draining  map[*Lease]*Space // unlinked leases that somebody may still pin
 	// generations go up whenever what was read of a tenant before may not be used any more.
 	// Tenants share them by hash, which costs a needless second read and keeps them few.
@@ -146,7 +149,10 @@ func Open(path string, roots root.Opener, opts *Options) (*Keyring, error) {
 }
 
 func newKeyring(id codec.Identity, roots root.Opener, opts *Options) *Keyring {
-	return &Keyring{opts: opts.withDefaults(), identity: id, roots: roots, sessions: map[string]*session{}, published: map[string]map[*Space]*Lease{}, draining: map[*Lease]*Space{}}
+	return &Keyring{
+		opts: opts.withDefaults(), identity: id, roots: roots, refreshes: make(chan struct{}, maxRefreshes),
+		sessions: map[string]*session{}, published: map[string]map[*Space]*Lease{}, dated: map[*Space]*Lease{}, draining: map[*Lease]*Space{},
+	}
 }
 
 // Unlock opens the platform key, checks the policy's MAC and that the keyring is not older than

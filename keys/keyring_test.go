@@ -679,3 +679,57 @@ func TestSuiteOfKeys(t *testing.T) {
 		}
 	}
 }
+
+// crowdedRoots count how many are asked at a time.
+type crowdedRoots struct {
+	roottest.Opener
+	calls, now, most atomic.Int64
+}
+
+func (r *crowdedRoots) OpenRoot(ctx context.Context, uri string) (root.Key, error) {
+	r.calls.Add(1)
+	for now := r.now.Add(1); ; {
+		most := r.most.Load()
+		if most >= now || r.most.CompareAndSwap(most, now) {
+			break
+		}
+	}
+	defer r.now.Add(-1)
+	time.Sleep(2 * time.Millisecond)
+	return r.Opener.OpenRoot(ctx, uri)
+}
+
+// However many tenants' keys are due at a time, few roots are asked at a time, and all in time.
+func TestRefreshesAreFewAtATime(t *testing.T) {
+	const tenants = 200
+	r := newRing(t, nil)
+	for i := range tenants {
+		if err := r.AddTenant(t.Context(), fmt.Sprintf("t%d", i), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Close()
+	roots := &crowdedRoots{Opener: r.roots}
+	k, err := keys.Open(r.path, roots, &keys.Options{KeyTTL: 8 * time.Second, RootTimeout: time.Minute})
+	if err == nil {
+		err = k.Unlock(t.Context(), r.anchor, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for i := range tenants {
+		pin(t, k.Space(fmt.Sprintf("t%d", i), "a/b", tenantOnly)).Unpin()
+	}
+	before := roots.calls.Load()
+	roots.most.Store(0)
+	for deadline := time.Now().Add(19 * time.Second); roots.calls.Load()-before < tenants && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := roots.calls.Load() - before; got < tenants {
+		t.Errorf("%d roots were asked again, of %d", got, tenants)
+	}
+	if got := roots.most.Load(); got > 65 {
+		t.Errorf("%d roots were asked at a time", got)
+	}
+}
