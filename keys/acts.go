@@ -12,7 +12,7 @@ import (
 // acts are those that wait for a transaction of the keyring. One transaction, with its two syncs,
 // takes all that came while the one before it was under way: so none waits for others to come, and
 // the more come at a time the more share it. (bolt.DB.Batch gathers for a fixed time, and what it
-// gathered in several such times stays apart: with 64 goroutines a transaction took 1.6 mints.)
+// gathered in several such times stays apart: with 64 goroutines that mint, 1.6 shared one.)
 type acts struct {
 	turn    chan struct{} // held by the one that commits
 	mu      sync.Mutex
