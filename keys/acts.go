@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/sealkv/sealkv/codec"
 )
@@ -80,6 +81,12 @@ func (q *acts) take() []*act {
 // commitTogether applies acts in one transaction. One that fails, perhaps for what others before it
 // have done, undoes it; it is tried alone, and the others are returned to be tried again.
 func (f *file) commitTogether(together []*act) (left []*act) {
+	if f.poisoned.Load() {
+		for _, a := range together {
+			a.failed = ErrPoisoned
+		}
+		return nil
+	}
 	failed := -1
 	err := f.db.Update(func(tx *bolt.Tx) error {
 		for i, a := range together {
@@ -90,6 +97,9 @@ func (f *file) commitTogether(together []*act) (left []*act) {
 		}
 		return nil
 	})
+	if failed < 0 && err != nil && !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		f.poisoned.Store(true) // before anybody else commits
+	}
 	if failed < 0 || len(together) == 1 {
 		for _, a := range together {
 			a.err = err

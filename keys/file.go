@@ -169,7 +169,6 @@ func (f *file) update(ctx context.Context, fn func(c *change) error) (codec.Coun
 	case errors.Is(a.err, bolterrors.ErrDatabaseNotOpen):
 		return codec.Counters{}, ErrClosed
 	case a.err != nil:
-		f.poisoned.Store(true)
 		return codec.Counters{}, fmt.Errorf("%w: %w", ErrPoisoned, a.err)
 	}
 	f.committed(a.after)
