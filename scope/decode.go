@@ -18,7 +18,7 @@ type form struct {
 }
 
 var policyForm = form{
-	fields: []string{"format", "version", "name", "suite", "rules"},
+	fields: []string{"format", "version", "name", "suite", "compression", "rules"},
 	missing: map[string]string{
 		"version": "no version; add version: 1, and raise it with each change",
 		"name":    "no name; add one that all versions of this policy share",
@@ -27,7 +27,7 @@ var policyForm = form{
 }
 
 var ruleForm = form{
-	fields: []string{"namespace", "domain", "until", "max-age", "rotate-every", "suite", "note"},
+	fields: []string{"namespace", "domain", "until", "max-age", "rotate-every", "suite", "compression", "note"},
 	missing: map[string]string{
 		"namespace": "a rule without namespace; add one, such as namespace: jira/comments",
 		"domain":    "a rule without domain; add tenant, platform or both",
@@ -41,7 +41,7 @@ type decoder struct {
 }
 
 func (d *decoder) policy(root *yaml.Node) *Policy {
-	p := &Policy{suite: XChaCha20Poly1305}
+	p := &Policy{suite: XChaCha20Poly1305, compression: NoCompression}
 	d.refuse(root)
 	if len(d.problems) > 0 {
 		return p // for what is refused might stand for anything
@@ -62,16 +62,29 @@ func (d *decoder) policy(root *yaml.Node) *Policy {
 			p.name = decodeField(d, f, parseName)
 		case "suite":
 			p.suite = decodeField(d, f, parseSuite)
+		case "compression":
+			p.compression = decodeField(d, f, parseCompression)
 		case "rules":
 			p.rules, p.index = d.rules(f)
 		}
 	}
 	for i := range p.rules { // only now, for the fields may be in any order
-		if rule := &p.rules[i]; rule.Suite == 0 {
-			rule.Suite = p.suite
-		}
+		d.inherit(&p.rules[i], p)
 	}
 	return p
+}
+
+// inherit gives a rule what it leaves to the policy.
+func (d *decoder) inherit(rule *Rule, p *Policy) {
+	if rule.Suite == 0 {
+		rule.Suite = p.suite
+	}
+	if rule.Compression != 0 {
+		return
+	}
+	if rule.Compression = p.compression; rule.Compression == ZstdDict && rule.MaxAge != 0 {
+		d.add(rule.Line, "%s has a max-age, and the policy's compression zstd-dict would keep parts of its values for longer; add compression: zstd, or none", rule.Namespace)
+	}
 }
 
 // refuse reports the parts of YAML that a policy does without. It follows no alias.
@@ -154,7 +167,7 @@ func (d *decoder) rules(f field) (rules []Rule, index map[string]int) {
 
 // rule decodes one row of the list of rules.
 func (d *decoder) rule(row *yaml.Node) Rule {
-	rule, untilLine := Rule{Line: row.Line}, 0
+	rule, untilLine, compressionLine := Rule{Line: row.Line}, 0, 0
 	if row.Kind != yaml.MappingNode {
 		d.add(row.Line, "not the fields of a rule; begin it with - namespace:")
 		return rule
@@ -173,6 +186,8 @@ func (d *decoder) rule(row *yaml.Node) Rule {
 			rule.RotateEvery = decodeField(d, f, parseAge)
 		case "suite":
 			rule.Suite = decodeField(d, f, parseSuite)
+		case "compression":
+			rule.Compression, compressionLine = decodeField(d, f, parseCompression), f.line
 		case "note":
 			rule.Note = decodeField(d, f, parseNote)
 		}
@@ -180,6 +195,9 @@ func (d *decoder) rule(row *yaml.Node) Rule {
 	// Nothing but a transition ends by itself: to leave a single domain takes a new version.
 	if !rule.Until.IsZero() && (rule.Domain == Tenant || rule.Domain == Platform) {
 		d.add(untilLine, "until belongs to domain both, and this rule says %s; remove until, or change the domain", rule.Domain)
+	}
+	if rule.Compression == ZstdDict && rule.MaxAge != 0 {
+		d.add(compressionLine, "zstd-dict does not go with max-age, for a dictionary keeps parts of values for longer; write zstd, or remove max-age")
 	}
 	return rule
 }

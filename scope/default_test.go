@@ -53,7 +53,7 @@ func tableRules(t *testing.T, table string) []scope.Rule {
 			continue
 		}
 		rows++
-		rule := scope.Rule{Domain: domains[cells[2]], Suite: scope.XChaCha20Poly1305}
+		rule := scope.Rule{Domain: domains[cells[2]], Suite: scope.XChaCha20Poly1305, Compression: scope.NoCompression}
 		if rule.Domain == 0 {
 			t.Fatalf("no domain in %q", line)
 		}

@@ -80,6 +80,9 @@ func (c Change) Kinds() []Kind {
 	if c.From.Suite != c.To.Suite {
 		kinds = append(kinds, SuiteChanged)
 	}
+	if c.From.Compression != c.To.Compression {
+		kinds = append(kinds, CompressionChanged)
+	}
 	return kinds
 }
 
@@ -104,7 +107,8 @@ func (c Change) Downgrade() bool {
 // MovesRecords reports whether records that lie as the old rule wanted them at now are stale under
 // the new one. A shorter max-age moves none: it ends records, without a new seal.
 func (c Change) MovesRecords(now time.Time) bool {
-	return c.From != nil && c.To != nil && (c.From.DomainAt(now) != c.To.DomainAt(now) || c.From.Suite != c.To.Suite)
+	return c.From != nil && c.To != nil &&
+		(c.From.DomainAt(now) != c.To.DomainAt(now) || c.From.Suite != c.To.Suite || c.From.Compression != c.To.Compression)
 }
 
 // String is the change on one line, such as

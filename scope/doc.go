@@ -7,10 +7,12 @@
 //	version: 2                      # of this policy; 1 or more, raised with each change
 //	name: early-access-2026         # 1 to 64 of a-z, 0-9 and -
 //	suite: xchacha20-poly1305       # or xaes-256-gcm
+//	compression: none               # or zstd, or zstd-dict
 //	rules:
 //	  - namespace: jira/comments    # product/type
 //	    domain: tenant              # tenant, platform or both
 //	    rotate-every: 90d           # its data keys, in days (24 h) or hours
+//	    compression: zstd-dict      # other than the policy's
 //	  - namespace: jira/attachments
 //	    domain: both
 //	    until: 2027-03-31           # the transition ends as this day begins, 00:00 UTC
@@ -20,7 +22,7 @@
 //	    domain: platform
 //	    max-age: 30d                # from the first write, in days (24 h) or hours
 //
-// The fields until, max-age, rotate-every, suite and note may be left out. Without max-age, which goes
+// The fields until, max-age, rotate-every, suite, compression and note may be left out. Without max-age, which goes
 // with every domain, values are kept without limit. Without rotate-every, which does so too, data
 // keys are replaced only on demand; with it, a data key of that age is replaced when it is next
 // used. What it has sealed moves when it is read, and the rest by a sweep. Domain both is a
@@ -30,6 +32,13 @@
 // The suite is by which AEAD values are sealed: the rule's, else the policy's, else
 // xchacha20-poly1305. A data key is of one suite, so a change of the suite replaces data keys like
 // rotate-every does.
+//
+// The compression is what happens to values before they are sealed: the rule's, else the policy's, else
+// none. Lengths of compressed values tell something of their contents to whoever can write into one and
+// see its size, hence none. With zstd each value is compressed by itself; with zstd-dict, against a
+// dictionary of what the tenant's values in that namespace have in common, which does more for short
+// ones. A dictionary holds parts of values for as long as it is used, so zstd-dict beside max-age is a
+// mistake. Values that are stored in chunks are not compressed.
 //
 // # Which rule holds
 //

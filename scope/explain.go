@@ -33,7 +33,7 @@ func (e Explanation) Exact() bool { return e.Rule.Namespace == e.Namespace }
 
 // String is the explanation in a sentence: whose keys, for how long, and by which line of the file.
 func (e Explanation) String() string {
-	return fmt.Sprintf("Policy %s seals %s under %s%s%s: %s.", e.Policy, e.Namespace, e.keys(), e.suite(), e.kept(), e.why())
+	return fmt.Sprintf("Policy %s seals %s under %s%s%s%s: %s.", e.Policy, e.Namespace, e.keys(), e.suite(), e.compression(), e.kept(), e.why())
 }
 
 func (e Explanation) keys() string {
@@ -52,6 +52,16 @@ func (e Explanation) suite() string {
 		return ""
 	}
 	return ", by " + e.Rule.Suite.String()
+}
+
+func (e Explanation) compression() string {
+	switch e.Rule.Compression {
+	case Zstd:
+		return ", compressed by zstd"
+	case ZstdDict:
+		return ", compressed by zstd with a dictionary"
+	}
+	return ""
 }
 
 func (e Explanation) kept() string {

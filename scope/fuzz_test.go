@@ -74,6 +74,9 @@ func checkRule(t *testing.T, p *scope.Policy, rule scope.Rule) {
 	if rule.Suite != scope.XChaCha20Poly1305 && rule.Suite != scope.XAES256GCM {
 		t.Fatalf("no suite: %s", rule)
 	}
+	if rule.Compression < scope.NoCompression || rule.Compression > scope.ZstdDict || rule.Compression == scope.ZstdDict && rule.MaxAge != 0 {
+		t.Fatalf("no compression that may be there: %s", rule)
+	}
 	if strings.HasPrefix(rule.Namespace, "all/") {
 		return
 	}

@@ -16,6 +16,7 @@ const (
 	MaxAgeChanged
 	RotateEveryChanged
 	SuiteChanged
+	CompressionChanged
 )
 
 // String returns the kind in words.
@@ -41,6 +42,8 @@ func (k Kind) String() string {
 		return "rotate-every changed"
 	case SuiteChanged:
 		return "suite changed"
+	case CompressionChanged:
+		return "compression changed"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

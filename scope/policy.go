@@ -21,10 +21,12 @@ type Policy struct {
 	file    string
 	name    string
 	version int
-	suite   Suite // of rules that name none
 	rules   []Rule
 	index   map[string]int // of rules, by namespace
 	source  []byte
+
+	suite       Suite       // of rules that name none
+	compression Compression // likewise
 }
 
 // Version returns the policy's own version, from 1 to MaxVersion. Whoever applies a policy over

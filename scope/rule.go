@@ -34,6 +34,9 @@ type Rule struct {
 	// Suite is by which AEAD values are sealed: the row's own, the one of the whole policy, or
 	// XChaCha20Poly1305.
 	Suite Suite
+	// Compression is how values are compressed before they are sealed: the row's own, the one of the
+	// whole policy, or NoCompression. ZstdDict stands beside no MaxAge.
+	Compression Compression
 	// Note is for people: one line of at most MaxNoteLen bytes, or empty.
 	Note string
 	// Line is where the row's namespace stands in the file, from 1.
@@ -49,7 +52,7 @@ func (r Rule) DomainAt(now time.Time) Domain {
 	return r.Domain
 }
 
-// String returns the rule without its note and without the default suite, such as
+// String returns the rule without its note and without the defaults of suite and compression, such as
 // "jira/attachments: both until 2027-03-31, max-age 30d".
 func (r Rule) String() string {
 	return r.Namespace + ": " + r.terms()
@@ -69,6 +72,9 @@ func (r Rule) terms() string {
 	}
 	if r.Suite != XChaCha20Poly1305 {
 		terms += ", suite " + r.Suite.String()
+	}
+	if r.Compression != NoCompression {
+		terms += ", compression " + r.Compression.String()
 	}
 	return terms
 }

@@ -68,12 +68,13 @@ type ruleRow struct {
 	MaxAge    string       `json:"max_age,omitempty"`
 	Rotate    string       `json:"rotate_every,omitempty"`
 	Suite     scope.Suite  `json:"suite"`
+	Compress  string       `json:"compression,omitempty"` // not none
 	Note      string       `json:"note,omitempty"`
 	Line      int          `json:"line"`
 }
 
 func newRuleRow(r scope.Rule) ruleRow {
-	row := ruleRow{Namespace: r.Namespace, Domain: r.Domain, Suite: r.Suite, Note: r.Note, Line: r.Line}
+	row := ruleRow{Namespace: r.Namespace, Domain: r.Domain, Suite: r.Suite, Compress: compressed(r.Compression), Note: r.Note, Line: r.Line}
 	if !r.Until.IsZero() {
 		row.Until = r.Until.Format(time.DateOnly)
 	}
@@ -88,10 +89,10 @@ func newRuleRow(r scope.Rule) ruleRow {
 
 func (c *cli) showPolicy(p *scope.Policy) error {
 	c.say("Policy %s, %s", p, counted(len(p.Rules()), "row"))
-	l := c.list("sealkv/scope/1", []string{"namespace", "domain", "until", ">max-age", ">rotate-every", "suite", "note"}, "policy", p.Name(), "version", p.Version())
+	l := c.list("sealkv/scope/1", []string{"namespace", "domain", "until", ">max-age", ">rotate-every", "suite", "compression", "note"}, "policy", p.Name(), "version", p.Version())
 	for _, r := range p.Rules() {
 		row := newRuleRow(r)
-		l.row(row, r.Namespace, r.Domain.String(), row.Until, row.MaxAge, row.Rotate, otherSuite(r.Suite), r.Note)
+		l.row(row, r.Namespace, r.Domain.String(), row.Until, row.MaxAge, row.Rotate, otherSuite(r.Suite), row.Compress, r.Note)
 	}
 	return l.end("")
 }
@@ -102,6 +103,14 @@ func otherSuite(s scope.Suite) string {
 		return ""
 	}
 	return s.String()
+}
+
+// compressed is what lists say of a compression: nothing of none.
+func compressed(c scope.Compression) string {
+	if c == scope.NoCompression {
+		return ""
+	}
+	return c.String()
 }
 
 func (c *cli) scopeExplainCommand() *cobra.Command {

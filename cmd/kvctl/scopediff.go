@@ -114,6 +114,9 @@ func ruleCell(r *ruleRow) string {
 	if suite := otherSuite(r.Suite); suite != "" {
 		text += ", " + suite
 	}
+	if r.Compress != "" {
+		text += ", " + r.Compress
+	}
 	return text
 }
 
