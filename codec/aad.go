@@ -12,9 +12,12 @@ type Label string
 
 const (
 	// Subkeys of a data key.
-	LabelValue  Label = "sealkv/1 value"  // seals a value
-	LabelWrap   Label = "sealkv/1 wrap"   // wraps a content key
-	LabelCommit Label = "sealkv/1 commit" // commitment to a tenant key or a data key
+	LabelValue Label = "sealkv/1 value" // seals a value
+	LabelWrap  Label = "sealkv/1 wrap"  // wraps a content key
+	// LabelDictionary seals a dictionary. One under a content key has this label too, under the subkey
+	// of payloads.
+	LabelDictionary Label = "sealkv/1 dictionary"
+	LabelCommit     Label = "sealkv/1 commit" // commitment to a tenant key or a data key
 
 	// Subkeys of a content key.
 	LabelPayload Label = "sealkv/1 payload" // seals a value, or a chunked value's empty payload
@@ -65,24 +68,32 @@ func endVar(b []byte, at int) []byte {
 
 // AppendSealAAD appends what the tag of Sealed covers: of a value under a data key its head, of
 // one under a content key the head without the recipients, which change without the payload.
+// What an engine key of KindDictionary holds is a dictionary, and no value.
 func (e *Envelope) AppendSealAAD(b []byte, store *StoreID, key []byte) []byte {
-	label := LabelValue
-	if e.HasContentKey() {
-		label = LabelPayload
-	}
-	b = appendLabel(b, label, store)
+	b = appendLabel(b, e.sealLabel(key), store)
 	b = appendVar(b, key)
 	b, at := beginVar(b)
-	b = appendHead(b, majorArray, 4)
+	b = appendHead(b, majorArray, 4+e.more())
 	if e.HasContentKey() {
 		b = appendUint(b, uint64(e.Suite))
 		b = appendUint(b, e.Flags)
 		b = appendUint(b, e.Written)
+		b = e.appendDictionary(b)
 		b = e.appendBlob(b)
 	} else {
 		b = e.appendDirectItems(b)
 	}
 	return endVar(b, at)
+}
+
+func (e *Envelope) sealLabel(key []byte) Label {
+	switch {
+	case len(key) > 0 && Kind(key[0]) == KindDictionary:
+		return LabelDictionary
+	case e.HasContentKey():
+		return LabelPayload
+	}
+	return LabelValue
 }
 
 // AppendWrapAAD appends what the tag of a recipient's wrap covers.
@@ -103,7 +114,7 @@ func (e *Envelope) AppendHeadMAC(b []byte, store *StoreID, key []byte) []byte {
 	b = appendLabel(b, LabelHead, store)
 	b = appendVar(b, key)
 	b, at := beginVar(b)
-	b = appendHead(b, majorArray, 5)
+	b = appendHead(b, majorArray, 5+e.more())
 	b = e.appendContentItems(b)
 	return endVar(b, at)
 }

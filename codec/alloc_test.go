@@ -24,6 +24,7 @@ func samples() []sample {
 	recipients := []codec.Recipient{{Number: 7, Wrap: wrap}, {Number: 300, Wrap: wrap}}
 	out := []sample{
 		{name: "direct", envelope: codec.Envelope{Suite: 1, Number: 70000, Written: 1763856000, Sealed: make([]byte, 1024+codec.SealOverhead)}},
+		{name: "compressed", envelope: codec.Envelope{Suite: 1, Number: 70000, Flags: 3, Dictionary: 70000, Sealed: make([]byte, 300+codec.SealOverhead)}},
 		{name: "content", envelope: codec.Envelope{Suite: 1, Recipients: recipients, HeadMAC: head, Sealed: make([]byte, 1024+codec.SealOverhead)}},
 		{name: "blob", envelope: codec.Envelope{Suite: 1, Recipients: recipients[:1], HeadMAC: head, Chunked: true,
 			Blob: codec.Blob{Size: 1 << 20, ChunkSize: 64 << 10}, Sealed: make([]byte, codec.SealOverhead)}},

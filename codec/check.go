@@ -84,7 +84,7 @@ func (e *JournalEntry) check() error {
 }
 
 func (m *Miss) check() error {
-	return checkOneOf("class of a miss", m.Class, ClassMalformed, ClassKeyDestroyed)
+	return checkOneOf("class of a miss", m.Class, ClassMalformed, ClassNoDictionary)
 }
 
 // checkOneOf holds n to the assigned values, which are those from first to last.

@@ -21,6 +21,24 @@ type directModel struct {
 	Sealed                        []byte
 }
 
+// With a dictionary there is one more item.
+
+type directDictionaryModel struct {
+	_                                         struct{} `cbor:",toarray"`
+	Suite, Number, Flags, Written, Dictionary uint64
+	Sealed                                    []byte
+}
+
+type contentDictionaryModel struct {
+	_                          struct{} `cbor:",toarray"`
+	Suite                      uint64
+	Recipients                 []recipientModel
+	Flags, Written, Dictionary uint64
+	Blob                       *blobModel
+	HeadMAC                    []byte
+	Sealed                     []byte
+}
+
 type contentModel struct {
 	_              struct{} `cbor:",toarray"`
 	Suite          uint64
@@ -62,7 +80,7 @@ func decodeModel(b []byte, model any) error {
 }
 
 // modelParse returns the class of b, and its fields if that is not malformed.
-func modelParse(b []byte) (class string, m contentModel, number uint64) {
+func modelParse(b []byte) (class string, m contentDictionaryModel, number uint64) {
 	var items []cbor.RawMessage
 	if err := modelDecoding.Unmarshal(b, &items); err != nil {
 		return "malformed", m, 0
@@ -71,22 +89,37 @@ func modelParse(b []byte) (class string, m contentModel, number uint64) {
 	switch len(items) {
 	case 5:
 		var direct directModel
-		if decodeModel(b, &direct) != nil {
-			return "malformed", m, 0
-		}
-		m = contentModel{Suite: direct.Suite, Flags: direct.Flags, Written: direct.Written, Sealed: direct.Sealed}
+		valid = decodeModel(b, &direct) == nil && validNumber(direct.Number)
+		m = contentDictionaryModel{Suite: direct.Suite, Flags: direct.Flags, Written: direct.Written, Sealed: direct.Sealed}
 		number = direct.Number
-		valid = validNumber(number)
+	case 6:
+		var direct directDictionaryModel
+		valid = decodeModel(b, &direct) == nil && validNumber(direct.Number) && validNumber(direct.Dictionary)
+		m = contentDictionaryModel{Suite: direct.Suite, Flags: direct.Flags, Written: direct.Written, Dictionary: direct.Dictionary, Sealed: direct.Sealed}
+		number = direct.Number
 	case 7:
-		valid = decodeModel(b, &m) == nil && validRecipients(m.Recipients) && validBlob(m.Blob, m.Sealed) && len(m.HeadMAC) == 32
+		var content contentModel
+		valid = decodeModel(b, &content) == nil && validContent(content)
+		m = contentDictionaryModel{Suite: content.Suite, Recipients: content.Recipients, Flags: content.Flags,
+			Written: content.Written, Blob: content.Blob, HeadMAC: content.HeadMAC, Sealed: content.Sealed}
+	case 8:
+		valid = decodeModel(b, &m) == nil && validNumber(m.Dictionary) && validContent(contentModel{
+			Recipients: m.Recipients, Flags: m.Flags, Blob: m.Blob, HeadMAC: m.HeadMAC, Sealed: m.Sealed})
+	}
+	if len(items)%2 == 0 != (m.Flags&2 != 0) || m.Flags&3 == 2 {
+		valid = false
 	}
 	switch {
 	case !valid || m.Suite > 255 || m.Written > 1099511627775 || len(m.Sealed) < 40 || len(m.Sealed) > 4294967296:
-		return "malformed", contentModel{}, 0
-	case m.Suite != 1 && m.Suite != 2 || m.Flags != 0:
+		return "malformed", contentDictionaryModel{}, 0
+	case m.Suite != 1 && m.Suite != 2 || m.Flags > 3:
 		return "unsupported", m, number
 	}
 	return "ok", m, number
+}
+
+func validContent(m contentModel) bool {
+	return validRecipients(m.Recipients) && validBlob(m.Blob, m.Sealed) && len(m.HeadMAC) == 32 && (m.Blob == nil || m.Flags&3 == 0)
 }
 
 func validNumber(n uint64) bool { return 1 <= n && n <= 4294967295 }
@@ -122,8 +155,8 @@ func differ(b []byte) string {
 	if got == "malformed" {
 		return ""
 	}
-	ours := []any{uint64(e.Suite), uint64(e.Number), e.Flags, e.Written, e.Chunked, e.HeadMAC, e.Sealed}
-	theirs := []any{m.Suite, number, m.Flags, m.Written, m.Blob != nil, m.HeadMAC, m.Sealed}
+	ours := []any{uint64(e.Suite), uint64(e.Number), e.Flags, e.Written, uint64(e.Dictionary), e.Chunked, e.HeadMAC, e.Sealed}
+	theirs := []any{m.Suite, number, m.Flags, m.Written, m.Dictionary, m.Blob != nil, m.HeadMAC, m.Sealed}
 	for i, r := range e.Recipients {
 		ours = append(ours, uint64(r.Number), r.Wrap)
 		if i < len(m.Recipients) {

@@ -50,9 +50,22 @@ const maxWritten = 1<<40 - 1
 // maxSealed bounds Sealed in bytes. What may be put in one piece is far less.
 const maxSealed = 1 << 32
 
+// Items of an envelope; with a dictionary there is one more.
 const (
-	directItems  = 5 // items of an envelope with one recipient
-	contentItems = 7 // items of an envelope with a content key
+	directItems  = 5 // with one recipient
+	contentItems = 7 // with a content key
+)
+
+// Flags of an envelope. On disk; must not change.
+const (
+	// FlagZstd says that what is sealed is the value compressed by zstd: a frame without its magic
+	// number and without the number of its dictionary. Not in chunks.
+	FlagZstd = 1 << 0
+	// FlagDictionary says that it was compressed with the dictionary of number Dictionary. Only with
+	// FlagZstd.
+	FlagDictionary = 1 << 1
+
+	knownFlags = FlagZstd | FlagDictionary
 )
 
 // A Recipient is a content key under one data key.
@@ -105,9 +118,10 @@ type Envelope struct {
 	Suite      Suite
 	Number     uint32
 	Recipients []Recipient // 1 to MaxRecipients, numbers strictly ascending
-	Flags      uint64      // none is assigned yet
-	Written    uint64      // Unix seconds of the value's first write, 0 where none is kept
-	Chunked    bool        // Blob is there
+	Flags      uint64
+	Written    uint64 // Unix seconds of the value's first write, 0 where none is kept
+	Dictionary uint32 // that the value was compressed with; 0 unless Flags has FlagDictionary
+	Chunked    bool   // Blob is there
 	Blob       Blob
 	HeadMAC    []byte // MACLen bytes
 	// Sealed is nonce ‖ ciphertext ‖ tag of the value, or of nothing where it is chunked.
@@ -135,35 +149,53 @@ func (e *Envelope) parse(b []byte) error {
 	switch items := r.head(majorArray); {
 	case r.err != nil:
 		return r.err
-	case items == directItems:
+	case items == directItems, items == directItems+1:
 		e.Suite = Suite(r.uint(0xff))
 		e.Number = r.number()
 		e.Flags = r.uint(1<<64 - 1)
 		e.Written = r.uint(maxWritten)
-	case items == contentItems:
+		e.parseDictionary(&r, items > directItems)
+	case items == contentItems, items == contentItems+1:
 		e.Suite = Suite(r.uint(0xff))
 		e.parseRecipients(&r)
 		e.Flags = r.uint(1<<64 - 1)
 		e.Written = r.uint(maxWritten)
+		e.parseDictionary(&r, items > contentItems)
 		e.parseBlob(&r)
 		e.HeadMAC = r.bytes(MACLen, MACLen)
 	default:
-		return fmt.Errorf("%w: an envelope has %d or %d items, not %d", ErrMalformed, directItems, contentItems, items)
+		return fmt.Errorf("%w: an envelope has %d to %d items, not %d", ErrMalformed, directItems, contentItems+1, items)
 	}
 	e.Sealed = r.bytes(SealOverhead, maxSealed)
 	if e.Chunked && len(e.Sealed) > SealOverhead {
 		r.fail("value both in the envelope and in chunks")
 	}
+	if e.Chunked && e.Flags&knownFlags != 0 {
+		r.fail("value in chunks, and compressed")
+	}
 	return r.end()
 }
 
-// number reads a data key's number; 0 is never one.
+// number reads the number of a data key or of a dictionary; 0 is never one.
 func (r *reader) number() uint32 {
 	n := r.uint(1<<32 - 1)
 	if n == 0 {
-		r.fail("key number 0")
+		r.fail("number 0")
 	}
 	return uint32(n)
+}
+
+// parseDictionary reads the number of a dictionary, which is there where the flags say so.
+func (e *Envelope) parseDictionary(r *reader, there bool) {
+	switch named := e.Flags&FlagDictionary != 0; {
+	case r.err != nil:
+	case named != there:
+		r.fail("dictionary and flags do not go together")
+	case named && e.Flags&FlagZstd == 0:
+		r.fail("dictionary of a value that is not compressed")
+	case named:
+		e.Dictionary = r.number()
+	}
 }
 
 func (e *Envelope) parseRecipients(r *reader) {
@@ -213,7 +245,7 @@ func (e *Envelope) supported() error {
 	if e.Suite != SuiteXChaCha && e.Suite != SuiteXAES {
 		return fmt.Errorf("%w: suite %d", ErrUnsupported, uint8(e.Suite))
 	}
-	if e.Flags != 0 {
+	if e.Flags&^knownFlags != 0 {
 		return fmt.Errorf("%w: flags %#x", ErrUnsupported, e.Flags)
 	}
 	return nil
@@ -223,14 +255,22 @@ func (e *Envelope) supported() error {
 // the caller seals directly behind it.
 func (e *Envelope) AppendOpening(b []byte, sealedLen int) []byte {
 	if e.HasContentKey() {
-		b = appendHead(b, majorArray, contentItems)
+		b = appendHead(b, majorArray, contentItems+e.more())
 		b = e.appendContentItems(b)
 		b = appendBytes(b, e.HeadMAC)
 	} else {
-		b = appendHead(b, majorArray, directItems)
+		b = appendHead(b, majorArray, directItems+e.more())
 		b = e.appendDirectItems(b)
 	}
 	return appendHead(b, majorBytes, uint64(sealedLen))
+}
+
+// more is how many items the envelope has beside those that each has.
+func (e *Envelope) more() uint64 {
+	if e.Flags&FlagDictionary != 0 {
+		return 1
+	}
+	return 0
 }
 
 // Append appends the envelope, Sealed included.
@@ -241,6 +281,9 @@ func (e *Envelope) Append(b []byte) []byte {
 // OpeningLen is the length of what AppendOpening appends.
 func (e *Envelope) OpeningLen(sealedLen int) int {
 	n := 1 + headLen(uint64(e.Suite)) + headLen(e.Flags) + headLen(e.Written) + headLen(uint64(sealedLen))
+	if e.Flags&FlagDictionary != 0 {
+		n += headLen(uint64(e.Dictionary))
+	}
 	if !e.HasContentKey() {
 		return n + headLen(uint64(e.Number))
 	}
@@ -262,11 +305,19 @@ func (e *Envelope) appendDirectItems(b []byte) []byte {
 	b = appendUint(b, uint64(e.Suite))
 	b = appendUint(b, uint64(e.Number))
 	b = appendUint(b, e.Flags)
-	return appendUint(b, e.Written)
+	b = appendUint(b, e.Written)
+	return e.appendDictionary(b)
 }
 
-// appendContentItems appends suite, recipients, flags, written, blob: all that the head's MAC
-// covers.
+func (e *Envelope) appendDictionary(b []byte) []byte {
+	if e.Flags&FlagDictionary == 0 {
+		return b
+	}
+	return appendUint(b, uint64(e.Dictionary))
+}
+
+// appendContentItems appends suite, recipients, flags, written, the dictionary if there is one, and
+// blob: all that the head's MAC covers.
 func (e *Envelope) appendContentItems(b []byte) []byte {
 	b = appendUint(b, uint64(e.Suite))
 	b = appendHead(b, majorArray, uint64(len(e.Recipients)))
@@ -277,6 +328,7 @@ func (e *Envelope) appendContentItems(b []byte) []byte {
 	}
 	b = appendUint(b, e.Flags)
 	b = appendUint(b, e.Written)
+	b = e.appendDictionary(b)
 	return e.appendBlob(b)
 }
 

@@ -79,6 +79,7 @@ type engineKey struct {
 	Index     uint32       // of chunks
 	Written   uint64       // of the retention index
 	UserKey   []byte       // of records, misses and the retention index
+	Number    uint32       // of dictionaries
 }
 
 func (k *engineKey) encode() []byte {
@@ -94,6 +95,8 @@ func (k *engineKey) encode() []byte {
 		return codec.AppendRetentionKey(nil, prefix, k.Written, k.UserKey)
 	case codec.KindSweep, codec.KindCensus:
 		return prefix
+	case codec.KindDictionary:
+		return codec.AppendDictionaryKey(nil, prefix, k.Number)
 	}
 	panic(fmt.Errorf("engine key of %v", k.Kind))
 }
@@ -116,6 +119,8 @@ func (k *engineKey) decode(b []byte) error {
 		k.Blob = parsed.Blob()
 	case codec.KindRetention:
 		k.Written = parsed.Written()
+	case codec.KindDictionary:
+		k.Number = parsed.Dictionary()
 	}
 	return nil
 }

@@ -69,7 +69,10 @@ func seedEnvelopes(f *testing.F) {
 			Chunked: true, Blob: codec.Blob{Size: 1 << 20, ChunkSize: 65536}},
 		{Suite: 2, Number: 7, Sealed: sealed},
 		{Suite: 2, Recipients: []codec.Recipient{recipient(7)}, HeadMAC: make([]byte, codec.MACLen), Sealed: sealed},
-		{Suite: 3, Number: 7, Flags: 1, Sealed: sealed},
+		{Suite: 3, Number: 7, Flags: 4, Sealed: sealed},
+		{Suite: 1, Number: 7, Flags: 1, Sealed: sealed},
+		{Suite: 1, Number: 7, Flags: 3, Dictionary: 70000, Sealed: sealed},
+		{Suite: 1, Recipients: []codec.Recipient{recipient(7)}, Flags: 3, Dictionary: 70000, HeadMAC: make([]byte, codec.MACLen), Sealed: sealed},
 	} {
 		f.Add(e.Append(nil))
 	}
@@ -78,8 +81,8 @@ func seedEnvelopes(f *testing.F) {
 }
 
 func FuzzKey(f *testing.F) {
-	for _, kind := range []codec.Kind{codec.KindRecord, codec.KindChunk, codec.KindJournal, codec.KindRetention, codec.KindMiss} {
-		k := engineKey{Kind: kind, Tenant: "acme", Namespace: "jira/comments", Written: 1763856000, UserKey: []byte("ABC-1")}
+	for _, kind := range []codec.Kind{codec.KindRecord, codec.KindChunk, codec.KindJournal, codec.KindRetention, codec.KindMiss, codec.KindDictionary} {
+		k := engineKey{Kind: kind, Tenant: "acme", Namespace: "jira/comments", Written: 1763856000, UserKey: []byte("ABC-1"), Number: 70000}
 		f.Add(k.encode())
 	}
 	f.Add(codec.MetaIdentity)

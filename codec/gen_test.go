@@ -79,7 +79,7 @@ func blobIDs() *rapid.Generator[codec.BlobID] {
 func engineKeys() *rapid.Generator[*engineKey] {
 	return rapid.Custom(func(t *rapid.T) *engineKey {
 		k := &engineKey{
-			Kind:      rapid.SampledFrom([]codec.Kind{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16}).Draw(t, "kind"),
+			Kind:      rapid.SampledFrom([]codec.Kind{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17}).Draw(t, "kind"),
 			Tenant:    tenants().Draw(t, "tenant"),
 			Namespace: namespaces().Draw(t, "namespace"),
 		}
@@ -94,6 +94,8 @@ func engineKeys() *rapid.Generator[*engineKey] {
 			fallthrough
 		case codec.KindRecord, codec.KindMiss:
 			k.UserKey = userKeys().Draw(t, "user key")
+		case codec.KindDictionary:
+			k.Number = numbers().Draw(t, "number")
 		}
 		return k
 	})
@@ -114,13 +116,22 @@ func suites() *rapid.Generator[codec.Suite] {
 
 func directs() *rapid.Generator[*codec.Envelope] {
 	return rapid.Custom(func(t *rapid.T) *codec.Envelope {
-		return &codec.Envelope{
+		e := &codec.Envelope{
 			Suite:   suites().Draw(t, "suite"),
 			Number:  numbers().Draw(t, "number"),
 			Written: uints(0, largestWritten).Draw(t, "written"),
 			Sealed:  byteStrings(codec.SealOverhead, codec.SealOverhead+300).Draw(t, "sealed"),
 		}
+		compress(t, e)
+		return e
 	})
+}
+
+// compress draws flags, and what goes with them.
+func compress(t *rapid.T, e *codec.Envelope) {
+	if e.Flags = rapid.SampledFrom([]uint64{0, 1, 3}).Draw(t, "flags"); e.Flags == 3 {
+		e.Dictionary = numbers().Draw(t, "dictionary")
+	}
 }
 
 func contents() *rapid.Generator[*codec.Envelope] {
@@ -141,6 +152,8 @@ func contents() *rapid.Generator[*codec.Envelope] {
 		if e.Chunked {
 			e.Blob = blobs().Draw(t, "blob")
 			longest = codec.SealOverhead
+		} else {
+			compress(t, e)
 		}
 		e.Sealed = byteStrings(codec.SealOverhead, longest).Draw(t, "sealed")
 		return e
@@ -160,11 +173,18 @@ func wildEnvelopes() *rapid.Generator[[]byte] {
 			return wild(name, make([]byte, n), make([]byte, n-1), make([]byte, n+1), nil)
 		}
 		suite := wild("suite", suites().Draw(t, "suite"), 0, 3, 255, 256)
-		flags := wild("flags", 0, 1, uint64(math.MaxUint64), nil)
+		dictionary, named := []any(nil), rapid.Bool().Draw(t, "with a dictionary")
+		flags := wild("flags", rapid.SampledFrom([]int{0, 1}).Draw(t, "zstd"), 2, 3, 4, uint64(math.MaxUint64), nil)
+		if named {
+			flags = wild("flags", 3, 1, 2, 7, uint64(math.MaxUint64), nil)
+		}
+		if named == (rapid.IntRange(0, 15).Draw(t, "dictionary in its place") < 15) {
+			dictionary = []any{wild("dictionary", 70000, 0, math.MaxUint32, math.MaxUint32+1, nil)}
+		}
 		written := wild("written", 1763856000, largestWritten, largestWritten+1, -1)
 		if rapid.Bool().Draw(t, "direct") {
 			number := wild("number", 7, 0, math.MaxUint32, math.MaxUint32+1)
-			return brackets(suite, number, flags, written, bytesOf("sealed", codec.SealOverhead))
+			return brackets(slices.Concat([]any{suite, number, flags, written}, dictionary, []any{bytesOf("sealed", codec.SealOverhead)})...)
 		}
 		recipients := []any{}
 		for i := range rapid.IntRange(0, codec.MaxRecipients+1).Draw(t, "recipients") {
@@ -173,8 +193,8 @@ func wildEnvelopes() *rapid.Generator[[]byte] {
 		}
 		size := uint64(1) << rapid.IntRange(11, 19).Draw(t, "log of chunk size")
 		blob := []any{bytesOf("blob id", codec.BlobIDLen), wild("size", 1<<20, 0, size<<32, size<<32+1), wild("chunk size", size, size-1, 0)}
-		return brackets(suite, recipients, flags, written, wild("blob", blob, nil, []any{}),
-			bytesOf("head-mac", codec.MACLen), bytesOf("sealed", codec.SealOverhead))
+		return brackets(slices.Concat([]any{suite, recipients, flags, written}, dictionary,
+			[]any{wild("blob", blob, nil, []any{}), bytesOf("head-mac", codec.MACLen), bytesOf("sealed", codec.SealOverhead)})...)
 	})
 }
 

@@ -108,6 +108,9 @@ var records = map[string]*rapid.Generator[any]{
 			Rewrapped: uint64s().Draw(t, "rewrapped"),
 			Missed:    uint64s().Draw(t, "missed"),
 		}
+		if rapid.Bool().Draw(t, "compressed") {
+			s.Dictionary = numbers().Draw(t, "dictionary")
+		}
 		for number := range rapid.IntRange(0, 4).Draw(t, "counts") {
 			s.Counts = append(s.Counts, codec.KeyCount{
 				Number: uint32(number), Records: uint64s().Draw(t, "count"), Bytes: uint64s().Draw(t, "bytes"),
@@ -118,7 +121,7 @@ var records = map[string]*rapid.Generator[any]{
 	"miss": rapid.Custom(func(t *rapid.T) any {
 		return &codec.Miss{
 			Number: rapid.Uint32().Draw(t, "number"),
-			Class:  rapid.SampledFrom([]codec.Class{1, 2, 3, 4, 5}).Draw(t, "class"),
+			Class:  rapid.SampledFrom([]codec.Class{1, 2, 3, 4, 5, 6}).Draw(t, "class"),
 			Seen:   uint64s().Draw(t, "seen"),
 		}
 	}),

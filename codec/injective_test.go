@@ -15,11 +15,18 @@ import (
 var facets = map[codec.Label]func(s *subject) []any{
 	codec.LabelValue: func(s *subject) []any {
 		e := s.envelope
-		return []any{s.store, s.key, e.Suite, e.Number, e.Flags, e.Written}
+		return []any{s.store, s.key, e.Suite, e.Number, e.Flags, e.Written, specDictionary(e)}
 	},
 	codec.LabelPayload: func(s *subject) []any {
 		e := s.envelope
-		return []any{s.store, s.key, e.Suite, e.Flags, e.Written, specBlob(e)}
+		return []any{s.store, s.key, e.Suite, e.Flags, e.Written, specDictionary(e), specBlob(e)}
+	},
+	codec.LabelDictionary: func(s *subject) []any {
+		e := s.envelope
+		if !hasContentKey(s) {
+			return []any{s.store, s.key, e.Suite, e.Number, e.Flags, e.Written, specDictionary(e)}
+		}
+		return []any{s.store, s.key, e.Suite, e.Flags, e.Written, specDictionary(e), specBlob(e), "content"}
 	},
 	codec.LabelWrap: func(s *subject) []any {
 		e := s.envelope
@@ -27,7 +34,7 @@ var facets = map[codec.Label]func(s *subject) []any{
 	},
 	codec.LabelHead: func(s *subject) []any {
 		e := s.envelope
-		return []any{s.store, s.key, e.Suite, e.Recipients, e.Flags, e.Written, specBlob(e)}
+		return []any{s.store, s.key, e.Suite, e.Recipients, e.Flags, e.Written, specDictionary(e), specBlob(e)}
 	},
 	codec.LabelChunks:   func(s *subject) []any { return []any{s.store, s.key, s.envelope.Blob.ID, s.index} },
 	codec.LabelDataKey:  func(s *subject) []any { return []any{s.store, s.row, s.dataKey.Suite, s.dataKey.Parent} },
@@ -83,7 +90,9 @@ func (s *subject) vary(t *rapid.T) *subject {
 		{"index", func() { out.index++ }},
 		{"suite", func() { e.Suite++; out.dataKey.Suite++ }},
 		{"number", func() { e.Number = other.number }},
-		{"flags", func() { e.Flags = 1 }},
+		{"flags", func() { e.Flags ^= 1 }},
+		{"dictionary", func() { e.Flags, e.Dictionary = 3, other.number }},
+		{"no dictionary", func() { e.Flags, e.Dictionary = e.Flags&^2, 0 }},
 		{"written", func() { e.Written = other.envelope.Written }},
 		{"blob id", func() { e.Blob.ID[15]++ }},
 		{"blob", func() { e.Chunked, e.Blob = !e.Chunked, other.envelope.Blob }},

@@ -20,6 +20,8 @@ const (
 	KindSweep     Kind = 0x14 // one for each namespace that is being swept: how far that is
 	KindMiss      Kind = 0x15 // one for each record that a sweep could not open
 	KindCensus    Kind = 0x16 // one for each namespace: what the last sweep that came to its end has found
+	// KindDictionary holds envelopes too: of what values of a namespace are compressed with.
+	KindDictionary Kind = 0x17
 )
 
 // never reports whether no version has keys of this kind.
@@ -43,6 +45,8 @@ func (k Kind) String() string {
 		return "miss"
 	case KindCensus:
 		return "census"
+	case KindDictionary:
+		return "dictionary"
 	}
 	return fmt.Sprintf("kind 0x%02x", byte(k))
 }
@@ -65,6 +69,7 @@ const MaxEngineKeyLen = 1 + MaxTenantLen + 1 + MaxNamespaceLen + 1 + retentionTi
 
 const (
 	chunkIndexLen    = 4
+	dictionaryLen    = 4
 	retentionTimeLen = 8
 )
 
@@ -99,6 +104,12 @@ func AppendRetentionKey(b, prefix []byte, written uint64, userKey []byte) []byte
 	return append(b, userKey...)
 }
 
+// AppendDictionaryKey appends the engine key of a dictionary; prefix is of KindDictionary.
+func AppendDictionaryKey(b, prefix []byte, number uint32) []byte {
+	b = append(b, prefix...)
+	return binary.BigEndian.AppendUint32(b, number)
+}
+
 // PrefixEnd returns the first key after all keys that begin with prefix. prefix ends in 0x00
 // or in a kind, as all prefixes of this package do, so there always is one.
 func PrefixEnd(prefix []byte) []byte {
@@ -128,7 +139,7 @@ func ParseKey(b []byte) (Key, error) {
 	}
 	k := Key{Kind: Kind(b[0])}
 	switch k.Kind {
-	case KindRecord, KindChunk, KindJournal, KindRetention, KindSweep, KindMiss, KindCensus:
+	case KindRecord, KindChunk, KindJournal, KindRetention, KindSweep, KindMiss, KindCensus, KindDictionary:
 	default:
 		if k.Kind.never() {
 			return Key{}, fmt.Errorf("%w: engine key of %v", ErrMalformed, k.Kind)
@@ -159,6 +170,14 @@ func (k Key) check() error {
 		return checkLen("blob id", len(k.Rest), BlobIDLen)
 	case KindSweep, KindCensus:
 		return checkLen("key of a sweep, after its namespace,", len(k.Rest), 0)
+	case KindDictionary:
+		if err := checkLen("number of a dictionary", len(k.Rest), dictionaryLen); err != nil {
+			return err
+		}
+		if k.Dictionary() == 0 {
+			return fmt.Errorf("%w: dictionary number 0", ErrMalformed)
+		}
+		return nil
 	case KindRetention:
 		if len(k.Rest) >= retentionTimeLen && k.Written() > maxWritten {
 			return fmt.Errorf("%w: retention key with time %d out of range", ErrMalformed, k.Written())
@@ -186,6 +205,9 @@ func (k Key) Blob() (id BlobID) {
 
 // Index is the chunk's index in the key of a chunk.
 func (k Key) Index() uint32 { return binary.BigEndian.Uint32(k.Rest[BlobIDLen:]) }
+
+// Dictionary is the number in the key of a dictionary.
+func (k Key) Dictionary() uint32 { return binary.BigEndian.Uint32(k.Rest) }
 
 // Written is the time in the key of a retention entry, in Unix seconds.
 func (k Key) Written() uint64 { return binary.BigEndian.Uint64(k.Rest) }

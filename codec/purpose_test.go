@@ -59,16 +59,23 @@ func ofSigned(label codec.Label) purpose {
 	}
 }
 
+func ofDictionary(s *subject) bool { return s.key[0] == 0x17 }
+
 func hasContentKey(s *subject) bool { return len(s.envelope.Recipients) > 0 }
 
 var purposes = map[codec.Label]purpose{
 	codec.LabelValue: {
-		applies: func(s *subject) bool { return !hasContentKey(s) },
+		applies: func(s *subject) bool { return !hasContentKey(s) && !ofDictionary(s) },
 		codec:   func(s *subject) []byte { return s.envelope.AppendSealAAD(nil, &s.store, s.key) },
 		spec:    func(s *subject) []byte { return specSealed(s.envelope, s.store, s.key) },
 	},
 	codec.LabelPayload: {
-		applies: hasContentKey,
+		applies: func(s *subject) bool { return hasContentKey(s) && !ofDictionary(s) },
+		codec:   func(s *subject) []byte { return s.envelope.AppendSealAAD(nil, &s.store, s.key) },
+		spec:    func(s *subject) []byte { return specSealed(s.envelope, s.store, s.key) },
+	},
+	codec.LabelDictionary: {
+		applies: ofDictionary,
 		codec:   func(s *subject) []byte { return s.envelope.AppendSealAAD(nil, &s.store, s.key) },
 		spec:    func(s *subject) []byte { return specSealed(s.envelope, s.store, s.key) },
 	},

@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -45,13 +46,28 @@ func specRecipients(e *codec.Envelope) (out []any) {
 	return out
 }
 
-func specSealed(e *codec.Envelope, store codec.StoreID, key []byte) []byte {
-	if len(e.Recipients) == 0 {
-		head := brackets(e.Suite, e.Number, e.Flags, e.Written)
-		return concat(lp("sealkv/1 value"), store[:], variable(key), variable(head))
+// specDictionary is the dictionary's number, if the flags say that there is one.
+func specDictionary(e *codec.Envelope) []any {
+	if e.Flags&2 == 0 {
+		return nil
 	}
-	head := brackets(e.Suite, e.Flags, e.Written, specBlob(e))
-	return concat(lp("sealkv/1 payload"), store[:], variable(key), variable(head))
+	return []any{e.Dictionary}
+}
+
+// withDictionary are items with the dictionary's number in its place.
+func withDictionary(e *codec.Envelope, before []any, after ...any) []any {
+	return slices.Concat(before, specDictionary(e), after)
+}
+
+func specSealed(e *codec.Envelope, store codec.StoreID, key []byte) []byte {
+	label, head := "sealkv/1 value", withDictionary(e, []any{e.Suite, e.Number, e.Flags, e.Written})
+	if len(e.Recipients) > 0 {
+		label, head = "sealkv/1 payload", withDictionary(e, []any{e.Suite, e.Flags, e.Written}, specBlob(e))
+	}
+	if len(key) > 0 && key[0] == 0x17 {
+		label = "sealkv/1 dictionary"
+	}
+	return concat(lp(label), store[:], variable(key), variable(brackets(head...)))
 }
 
 func specWrap(e *codec.Envelope, store codec.StoreID, key []byte, number uint32) []byte {
@@ -60,7 +76,7 @@ func specWrap(e *codec.Envelope, store codec.StoreID, key []byte, number uint32)
 }
 
 func specHeadMAC(e *codec.Envelope, store codec.StoreID, key []byte) []byte {
-	head := brackets(e.Suite, specRecipients(e), e.Flags, e.Written, specBlob(e))
+	head := brackets(withDictionary(e, []any{e.Suite, specRecipients(e), e.Flags, e.Written}, specBlob(e))...)
 	return concat(lp("sealkv/1 head"), store[:], variable(key), variable(head))
 }
 
@@ -99,7 +115,7 @@ func specSigned(s *codec.Signed, label string, store codec.StoreID, subject []by
 // specEnvelope is the envelope by its CDDL.
 func specEnvelope(e *codec.Envelope) []byte {
 	if len(e.Recipients) == 0 {
-		return brackets(e.Suite, e.Number, e.Flags, e.Written, e.Sealed)
+		return brackets(withDictionary(e, []any{e.Suite, e.Number, e.Flags, e.Written}, e.Sealed)...)
 	}
-	return brackets(e.Suite, specRecipients(e), e.Flags, e.Written, specBlob(e), e.HeadMAC, e.Sealed)
+	return brackets(withDictionary(e, []any{e.Suite, specRecipients(e), e.Flags, e.Written}, specBlob(e), e.HeadMAC, e.Sealed)...)
 }
