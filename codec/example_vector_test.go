@@ -2,11 +2,15 @@ package codec_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/sealkv/sealkv/codec"
 )
@@ -152,6 +156,44 @@ func (w *exampleWriter) xaes(store codec.StoreID, key, value []byte) *codec.Enve
 	return e
 }
 
+// compressed works out the fourth: a compressed value, and one that was compressed with a dictionary.
+func (w *exampleWriter) compressed(store codec.StoreID, key []byte) (plain, with *codec.Envelope) {
+	value := w.text("value")
+	frame := w.frame("frame", value)
+	plain = &codec.Envelope{Suite: 1, Flags: 1, Number: w.number("number")}
+	dataKey := w.bytes("data key", codec.KeyLen)
+	nonce := w.bytes("nonce", codec.NonceLen)
+	compressed := w.result("compressed", frame[4:])
+	subkey := w.result("subkey value", derive(dataKey, "sealkv/1 value"))
+	plain.Sealed = seal(plain.Suite, subkey, nonce, compressed, w.result("aad", specSealed(plain, store, key)))
+	w.result("envelope", specEnvelope(plain))
+
+	with = &codec.Envelope{Suite: 1, Flags: 3, Number: plain.Number, Dictionary: w.number("dictionary")}
+	frame = w.frame("frame with it", value)
+	if frame[4]&3 != 3 || binary.LittleEndian.Uint32(frame[5:]) != with.Dictionary {
+		w.err = errors.New("FORMAT.md's frame with a dictionary does not name it in 4 bytes")
+	}
+	again := w.result("compressed too", concat([]byte{frame[4] &^ 3}, frame[9:]))
+	with.Sealed = seal(with.Suite, subkey, nonce, again, w.result("aad with it", specSealed(with, store, key)))
+	w.result("envelope with it", specEnvelope(with))
+	return plain, with
+}
+
+// frame is an input: a zstd frame of a value, perhaps with a dictionary of which it uses nothing.
+func (w *exampleWriter) frame(label, value string) []byte {
+	frame, err := hex.DecodeString(w.text(label))
+	if err != nil || len(frame) < 10 {
+		w.err = fmt.Errorf("FORMAT.md's %s is no frame (%v)", label, err)
+		return make([]byte, 10)
+	}
+	d := must(zstd.NewReader(nil, zstd.WithDecoderDictRaw(70000, []byte("anything"))))
+	defer d.Close()
+	if got, err := d.DecodeAll(frame, nil); err != nil || string(got) != value {
+		w.err = fmt.Errorf("FORMAT.md's %s is %q, not the value (%v)", label, got, err)
+	}
+	return frame
+}
+
 // cutKey takes tenant and namespace out of the engine key of a record.
 func cutKey(key []byte) (tenant, namespace string) {
 	parts := bytes.SplitN(key[1:], []byte{0}, 3)
@@ -162,8 +204,8 @@ func cutKey(key []byte) (tenant, namespace string) {
 // codec makes of them too.
 func TestWorkedExample(t *testing.T) {
 	given := blocks(section(t, document(), "A worked example"), "")
-	if len(given) != 3 {
-		t.Fatalf("%d blocks in the section, not 3", len(given))
+	if len(given) != 4 {
+		t.Fatalf("%d blocks in the section, not 4", len(given))
 	}
 	first := &exampleWriter{given: parseExample(given[0])}
 	store, key, direct := first.direct()
@@ -175,11 +217,19 @@ func TestWorkedExample(t *testing.T) {
 	direct2 := third.xaes(store, key, []byte(first.given.values["value"]))
 	third.compare(t, given[2])
 
+	fourth := &exampleWriter{given: parseExample(given[3])}
+	plain, with := fourth.compressed(store, key)
+	fourth.compare(t, given[3])
+
+	checkExample(t, fourth.given.values["envelope"], plain)
+	checkExample(t, fourth.given.values["envelope with it"], with)
 	checkExample(t, third.given.values["envelope"], direct2)
 	checkExample(t, first.given.values["envelope"], direct)
 	checkExample(t, second.given.values["envelope"], content)
 	aads := map[string][]byte{
 		first.given.values["aad"]:             direct.AppendSealAAD(nil, &store, key),
+		fourth.given.values["aad"]:            plain.AppendSealAAD(nil, &store, key),
+		fourth.given.values["aad with it"]:    with.AppendSealAAD(nil, &store, key),
 		third.given.values["aad"]:             direct2.AppendSealAAD(nil, &store, key),
 		second.given.values["aad of payload"]: content.AppendSealAAD(nil, &store, key),
 	}
