@@ -40,6 +40,9 @@ const (
 	MACLen = 32
 )
 
+// MaxNumberLen is the most bytes that a number takes in an envelope: what naming a dictionary adds to it.
+const MaxNumberLen = 5
+
 // MaxRecipients is how many data keys can wrap one content key.
 const MaxRecipients = 8
 

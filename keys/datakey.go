@@ -12,13 +12,14 @@ type DataKey struct {
 	// for this one is stale.
 	Left bool
 
-	active bool
-	value  aead // seals values
-	wrap   aead // wraps content keys
+	active     bool
+	value      aead // seals values
+	wrap       aead // wraps content keys
+	dictionary aead // seals dictionaries
 }
 
 // dataKeyPrefixes are the prefixes of a data key of suite 2.
-type dataKeyPrefixes struct{ value, wrap prefixes }
+type dataKeyPrefixes struct{ value, wrap, dictionary prefixes }
 
 // newDataKey derives what a data key is used for and wipes it.
 func newDataKey(row codec.KeyRow, rec *codec.DataKey, key *secret, p *dataKeyPrefixes) (*DataKey, error) {
@@ -28,13 +29,17 @@ func newDataKey(row codec.KeyRow, rec *codec.DataKey, key *secret, p *dataKeyPre
 	if k.value, err = newAEAD(rec.Suite, key.deriveLabel(codec.LabelValue), &p.value); err != nil {
 		return nil, err
 	}
-	k.wrap, err = newAEAD(rec.Suite, key.deriveLabel(codec.LabelWrap), &p.wrap)
+	if k.wrap, err = newAEAD(rec.Suite, key.deriveLabel(codec.LabelWrap), &p.wrap); err != nil {
+		return nil, err
+	}
+	k.dictionary, err = newAEAD(rec.Suite, key.deriveLabel(codec.LabelDictionary), &p.dictionary)
 	return k, err
 }
 
 func (k *DataKey) wipe() {
 	k.value.wipe()
 	k.wrap.wipe()
+	k.dictionary.wipe()
 }
 
 // Seal appends nonce ‖ ciphertext ‖ tag of plaintext to dst; it is codec.SealOverhead bytes
@@ -45,6 +50,16 @@ func (k *DataKey) Seal(dst, plaintext, aad []byte) []byte { return k.value.seal(
 // must not overlap sealed.
 func (k *DataKey) Open(dst, sealed, aad []byte) ([]byte, error) {
 	return k.value.open(dst, sealed, aad)
+}
+
+// SealDictionary is Seal for a dictionary, under a subkey of its own.
+func (k *DataKey) SealDictionary(dst, plaintext, aad []byte) []byte {
+	return k.dictionary.seal(dst, plaintext, aad)
+}
+
+// OpenDictionary is Open of what SealDictionary has sealed.
+func (k *DataKey) OpenDictionary(dst, sealed, aad []byte) ([]byte, error) {
+	return k.dictionary.open(dst, sealed, aad)
 }
 
 // Wrap appends c, which must be of the same suite, wrapped, to dst: codec.WrapLen bytes.

@@ -11,7 +11,7 @@ import (
 )
 
 // A Lease holds the opened data keys of one namespace at one epoch. Space.Pin hands it out
-// pinned; nothing of it may be used after Unpin. It never changes: a rotation, a revocation or
+// pinned; nothing of it may be used after Unpin. Its keys never change: a rotation, a revocation or
 // the end of KeyTTL unlinks it, and the next Pin gets another.
 type Lease struct {
 	pins *pins
@@ -33,6 +33,31 @@ type Lease struct {
 	tenants   []uint32   // numbers of the tenant domain, where its key is not there
 	locked    error      // why it is not
 	until     time.Time  // when the policy wants other domains; zero for never
+
+	kept atomic.Pointer[Kept]
+}
+
+// Kept is something of the caller's that was opened with the keys of a lease.
+type Kept interface {
+	// Wipe is called once the last one who had the lease pinned has left it, with its keys.
+	Wipe()
+}
+
+// Keep has the lease, which is pinned, keep k until its end, and returns what it keeps: k, or what was
+// kept first. Then k is the caller's still.
+func (l *Lease) Keep(k Kept) Kept {
+	if l.kept.CompareAndSwap(nil, &k) {
+		return k
+	}
+	return l.Kept()
+}
+
+// Kept returns what Keep was given first, or nil.
+func (l *Lease) Kept() Kept {
+	if k := l.kept.Load(); k != nil {
+		return *k
+	}
+	return nil
 }
 
 // Unpin ends the use of a lease.
@@ -108,6 +133,9 @@ func (l *Lease) hasTenants() bool {
 func (l *Lease) wipe() {
 	for _, k := range l.opened {
 		k.wipe()
+	}
+	if k := l.Kept(); k != nil {
+		k.Wipe()
 	}
 }
 

@@ -90,6 +90,15 @@ func (s *Snapshot) Open(ctx context.Context, n *Namespace, key []byte) (*Reader,
 // newReader opens the envelope under key, of a state that is as old as began. settle may replace it
 // once the reader is registered.
 func (n *Namespace) newReader(ctx context.Context, from engine.Reader, key []byte, settle func(context.Context, *Reader) error, began time.Time) (*Reader, error) {
+	for {
+		r, err := n.tryReader(ctx, from, key, settle, began)
+		if err != errGone { // replaced, and its dictionary dropped
+			return r, err
+		}
+	}
+}
+
+func (n *Namespace) tryReader(ctx context.Context, from engine.Reader, key []byte, settle func(context.Context, *Reader) error, began time.Time) (*Reader, error) {
 	if err := checkSizes(key, nil); err != nil {
 		return nil, err
 	}
@@ -200,11 +209,7 @@ func (r *Reader) prove(lease *keys.Lease) error {
 	}
 	first := r.lease.Load() == nil
 	if !r.chunked {
-		err := op.rotated(op.open())
-		if err == nil && first {
-			r.value = op.dst
-		}
-		return err
+		return op.rotated(r.proveValue(op, first))
 	}
 	content, err := op.unwrapContent()
 	if err != nil {
@@ -218,10 +223,29 @@ func (r *Reader) prove(lease *keys.Lease) error {
 	return err
 }
 
-// stale reports whether the value is sealed for other keys than the active ones.
+// proveValue opens a value that is stored in its record, and keeps it the first time. Later it need not
+// be unpacked: its dictionary may be gone by then.
+func (r *Reader) proveValue(op *op, first bool) error {
+	if !first {
+		value, err := op.unseal(nil)
+		clear(value)
+		return err
+	}
+	r.n.prepare(r.ctx, op.lease)
+	err := op.Value(r.raw)
+	if err == nil {
+		err = op.finish(r.ctx, r.from)
+	}
+	if err == nil {
+		r.value = op.dst
+	}
+	return err
+}
+
+// stale reports whether the value is sealed otherwise than a write would seal it now.
 func (r *Reader) stale(lease *keys.Lease) bool {
-	var e codec.Envelope
-	return e.Parse(r.raw) == nil && !lease.Current(&e)
+	op := op{n: r.n, lease: lease, key: r.n.records}
+	return op.env.Parse(r.raw) == nil && r.n.stale(&op)
 }
 
 // chunk appends the plaintext of a chunk to dst.

@@ -14,31 +14,32 @@ import (
 
 // A Census is what a sweep of a namespace has found so far, or in all if it is Done.
 type Census struct {
-	Tenant    string        `json:"tenant"`
-	Namespace string        `json:"namespace"`
-	Epoch     uint64        `json:"epoch"` // revision of the keyring from which on only Active sealed
-	Active    []uint32      `json:"active"`
-	Began     time.Time     `json:"began"`
-	Updated   time.Time     `json:"updated"`
-	Done      bool          `json:"done"`
-	Kept      bool          `json:"kept,omitempty"` // it is an earlier sweep's, that left nothing to do
-	Records   uint64        `json:"records"`
-	Rewrapped uint64        `json:"rewrapped"`
-	Missed    uint64        `json:"missed"` // records that did not open
-	Counts    []CensusCount `json:"counts"` // by data key, ascending
+	Tenant     string        `json:"tenant"`
+	Namespace  string        `json:"namespace"`
+	Epoch      uint64        `json:"epoch"` // revision of the keyring from which on only Active sealed
+	Active     []uint32      `json:"active"`
+	Dictionary uint32        `json:"dictionary,omitempty"` // with which values were compressed
+	Began      time.Time     `json:"began"`
+	Updated    time.Time     `json:"updated"`
+	Done       bool          `json:"done"`
+	Kept       bool          `json:"kept,omitempty"` // it is an earlier sweep's, that left nothing to do
+	Records    uint64        `json:"records"`
+	Rewrapped  uint64        `json:"rewrapped"`
+	Missed     uint64        `json:"missed"` // records that did not open
+	Counts     []CensusCount `json:"counts"` // by data key, ascending
 }
 
 // A CensusCount is how many records a sweep left under a data key; under 0 those that are no
 // envelopes. A record with several recipients counts under each.
 type CensusCount struct {
 	Key     uint32 `json:"key"`
-	Records uint64 `json:"records"`
+	Records uint64 `json:"records"` // and dictionaries
 	Bytes   uint64 `json:"bytes"`
 }
 
 func (n *Namespace) census(s *codec.Sweep, done bool) Census {
 	c := Census{
-		Tenant: n.id.tenant, Namespace: n.id.name, Epoch: s.Epoch, Active: slices.Clone(s.Active),
+		Tenant: n.id.tenant, Namespace: n.id.name, Epoch: s.Epoch, Active: slices.Clone(s.Active), Dictionary: s.Dictionary,
 		Began: time.Unix(int64(s.Began), 0).UTC(), Updated: time.Unix(int64(s.Updated), 0).UTC(),
 		Done: done, Records: s.Records, Rewrapped: s.Rewrapped, Missed: s.Missed,
 	}

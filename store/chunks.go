@@ -113,7 +113,7 @@ func (n *Namespace) readChunks(ctx context.Context, from engine.Reader, op *op) 
 	if err := opener.openAll(ctx, from, out[start:]); err != nil {
 		clear(out)
 		if errors.Is(err, engine.ErrNotFound) {
-			return n.missingChunk(ctx, from, op)
+			return n.missing(ctx, from, op, ErrAuthentication)
 		}
 		return err
 	}
@@ -150,18 +150,4 @@ func (o *chunkOpener) openSome(ctx context.Context, from engine.Reader, dst []by
 			return err
 		}
 	}
-}
-
-// missingChunk tells a value that was replaced while it was read from one whose chunks were
-// taken away.
-func (n *Namespace) missingChunk(ctx context.Context, from engine.Reader, op *op) error {
-	var got catcher
-	err := from.Get(ctx, op.key, &got)
-	switch {
-	case errors.Is(err, engine.ErrNotFound), err == nil && !bytes.Equal(got.value, op.manifest):
-		return errGone
-	case err != nil:
-		return err
-	}
-	return ErrAuthentication
 }

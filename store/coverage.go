@@ -20,8 +20,8 @@ type Coverage struct {
 	keys.KeyInfo
 	// Swept is the end of the last sweep that was completed; zero if there was none.
 	Swept time.Time `json:"swept,omitzero"`
-	// Records and Bytes (of values) are what that sweep left under the key, or of an exact coverage
-	// what is under it now.
+	// Records and Bytes (of values, as they are sealed) are what that sweep left under the key, or of an
+	// exact coverage what is under it now. Dictionaries count as records do.
 	Records uint64 `json:"records"`
 	Bytes   uint64 `json:"bytes"`
 	// Needed is empty if the key can be retired, else why not.
@@ -189,10 +189,6 @@ func (c covered) strays(tenant string) (rows []Coverage) {
 
 // countHeads counts the records of a tenant, or of all.
 func (s *Store) countHeads(ctx context.Context, o *CoverageOptions, report *CoverageReport) (map[string]covered, error) {
-	prefix := []byte{byte(codec.KindRecord)}
-	if o.Tenant != "" {
-		prefix = codec.AppendTenantPrefix(nil, codec.KindRecord, o.Tenant)
-	}
 	workers := o.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -206,12 +202,14 @@ func (s *Store) countHeads(ctx context.Context, o *CoverageOptions, report *Cove
 		counters[i].tenants = map[string]covered{}
 		sinks[i] = &counters[i]
 	}
-	began := time.Now()
-	var err error
-	report.Records, report.Bytes, err = s.scanHeads(ctx, engine.Range{Start: prefix, End: codec.PrefixEnd(prefix)}, sinks,
-		newPace(0, o.BytesPerSecond, load), o.Progress)
-	if err != nil {
-		return nil, err
+	began, pace := time.Now(), newPace(0, o.BytesPerSecond, load)
+	for _, kind := range sealedKinds {
+		records, bytes, err := s.scanHeads(ctx, tenantRange(kind, o.Tenant), sinks, pace, o.Progress)
+		if err != nil {
+			return nil, err
+		}
+		report.Records += records
+		report.Bytes += bytes
 	}
 	report.Took = time.Since(began)
 	all := map[string]covered{}
@@ -219,6 +217,18 @@ func (s *Store) countHeads(ctx context.Context, o *CoverageOptions, report *Cove
 		counters[i].mergeInto(all)
 	}
 	return all, nil
+}
+
+// sealedKinds are those whose values are envelopes, so that keys are needed for them.
+var sealedKinds = []codec.Kind{codec.KindRecord, codec.KindDictionary}
+
+// tenantRange is where what a tenant has of a kind lies, or if it is empty what all have.
+func tenantRange(kind codec.Kind, tenant string) engine.Range {
+	prefix := []byte{byte(kind)}
+	if tenant != "" {
+		prefix = codec.AppendTenantPrefix(nil, kind, tenant)
+	}
+	return engine.Range{Start: prefix, End: codec.PrefixEnd(prefix)}
 }
 
 // A headCounter counts records by the data keys that their heads name.

@@ -47,6 +47,8 @@ var (
 	ErrKeyUnavailable = keys.ErrUnavailable    // the root could not be asked
 	ErrKeyDestroyed   = keys.ErrDestroyed      // the key was retired or shredded
 	ErrNotApproved    = keys.ErrNotApproved    // of a suite that GODEBUG=fips140=only does not allow
+	// ErrNoDictionary says that the dictionary that a value was compressed with is not there.
+	ErrNoDictionary = errors.New("store: the value's dictionary is not there")
 )
 
 // Errors of the store as a whole.

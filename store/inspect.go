@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -17,20 +18,22 @@ import (
 
 // A Head is what can be told of a record without any key. Nothing of it is authenticated.
 type Head struct {
-	Tenant    string    `json:"tenant"`
-	Namespace string    `json:"namespace"`
-	Suite     uint8     `json:"suite"`
-	Keys      []uint32  `json:"keys"` // numbers of the data keys it is sealed for
-	Content   bool      `json:"content_key"`
-	Flags     uint64    `json:"flags"`
-	Written   time.Time `json:"written,omitzero"`  // zero where the namespace keeps no time
-	Modified  time.Time `json:"modified,omitzero"` // when a chunked value was begun; else zero
-	Bytes     uint64    `json:"bytes"`             // of the value
-	Stored    uint64    `json:"stored"`            // of the record in the engine, key included; of a chunked value without its chunks
-	Blob      string    `json:"blob,omitempty"`    // id of a chunked value's blob, in hex
-	Chunks    uint64    `json:"chunks,omitempty"`
-	ChunkSize uint32    `json:"chunk_size,omitempty"`
-	Envelope  []byte    `json:"-"` // as it is stored
+	Tenant    string   `json:"tenant"`
+	Namespace string   `json:"namespace"`
+	Suite     uint8    `json:"suite"`
+	Keys      []uint32 `json:"keys"` // numbers of the data keys it is sealed for
+	Content   bool     `json:"content_key"`
+	Flags     uint64   `json:"flags"`
+	// Dictionary is what the value was compressed with; 0 for none.
+	Dictionary uint32    `json:"dictionary,omitempty"`
+	Written    time.Time `json:"written,omitzero"`  // zero where the namespace keeps no time
+	Modified   time.Time `json:"modified,omitzero"` // when a chunked value was begun; else zero
+	Bytes      uint64    `json:"bytes"`             // of the value, as it is sealed: of a compressed one, compressed
+	Stored     uint64    `json:"stored"`            // of the record in the engine, key included; of a chunked value without its chunks
+	Blob       string    `json:"blob,omitempty"`    // id of a chunked value's blob, in hex
+	Chunks     uint64    `json:"chunks,omitempty"`
+	ChunkSize  uint32    `json:"chunk_size,omitempty"`
+	Envelope   []byte    `json:"-"` // as it is stored
 }
 
 // Head reads the head of a record. It works on a store that is open for inspection, and for any
@@ -62,6 +65,7 @@ func (s *Store) Head(ctx context.Context, tenant, namespace string, key []byte) 
 
 func (h *Head) fill(e *codec.Envelope) {
 	h.Suite, h.Flags, h.Content, h.Keys, h.Bytes = uint8(e.Suite), e.Flags, e.HasContentKey(), numbers(e), plainBytes(e)
+	h.Dictionary = e.Dictionary
 	if e.Written > 0 {
 		h.Written = time.Unix(int64(e.Written), 0).UTC()
 	}
@@ -82,7 +86,7 @@ func numbers(e *codec.Envelope) []uint32 {
 	return out
 }
 
-// plainBytes is the length of an envelope's value.
+// plainBytes is the length of an envelope's value; of one that is compressed, of that.
 func plainBytes(e *codec.Envelope) uint64 {
 	if e.Chunked {
 		return e.Blob.Size
@@ -99,27 +103,48 @@ type Usage struct {
 	Keys      []uint32 `json:"keys"`   // all of them
 	State     string   `json:"state"`  // of Key
 	Records   uint64   `json:"records"`
-	Bytes     uint64   `json:"bytes"`  // of values
+	Bytes     uint64   `json:"bytes"`  // of values, as they are sealed
 	Stored    uint64   `json:"stored"` // in the engine, keys of records included, chunks not
+	// Dictionaries are no records. Of their bytes those in the engine are counted.
+	Dictionaries uint64 `json:"dictionaries,omitempty"`
 }
 
 // Usage counts all records, or those of one tenant, by tenant, namespace and data key, from their
 // heads alone: it needs no key, and is not authenticated. It reads every record.
 func (s *Store) Usage(ctx context.Context, tenant string) ([]Usage, error) {
-	start := []byte{byte(codec.KindRecord)}
-	if tenant != "" {
-		start = codec.AppendTenantPrefix(nil, codec.KindRecord, tenant)
-	}
-	c := counter{rest: engine.Range{Start: start, End: codec.PrefixEnd(start)}}
-	for !c.finished {
-		c.room, c.seen = maxPage, false
-		if err := s.engine.Page(ctx, c.rest, &c); err != nil {
-			return nil, translated(err)
+	var rows []Usage
+	for _, kind := range sealedKinds {
+		c := counter{rest: tenantRange(kind, tenant)}
+		for !c.finished {
+			c.room, c.seen = maxPage, false
+			if err := s.engine.Page(ctx, c.rest, &c); err != nil {
+				return nil, translated(err)
+			}
+			c.finished = !c.seen
+			c.rest.Start = append(bytes.Clone(c.last), 0)
 		}
-		c.finished = !c.seen
-		c.rest.Start = append(bytes.Clone(c.last), 0)
+		rows = mergeUsage(rows, c.rows)
 	}
-	return c.rows, s.nameKeys(c.rows)
+	return rows, s.nameKeys(rows)
+}
+
+// mergeUsage adds what was counted of another kind. Rows stay in the order of tenants and namespaces.
+func mergeUsage(rows, more []Usage) []Usage {
+	for _, m := range more {
+		at := slices.IndexFunc(rows, func(u Usage) bool {
+			return u.Tenant == m.Tenant && u.Namespace == m.Namespace && slices.Equal(u.Keys, m.Keys)
+		})
+		if at < 0 {
+			rows = append(rows, m)
+			continue
+		}
+		rows[at].Stored += m.Stored
+		rows[at].Dictionaries += m.Dictionaries
+	}
+	slices.SortStableFunc(rows, func(a, b Usage) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	return rows
 }
 
 // A counter is the sink of pages of records; rows come in the order of the engine's keys.
@@ -152,8 +177,12 @@ func (c *counter) Entry(key, value []byte) (more bool, err error) {
 		c.env = codec.Envelope{} // counted under key 0
 	}
 	row := c.row()
-	row.Records++
 	row.Stored += uint64(len(key) + len(value))
+	if codec.Kind(key[0]) == codec.KindDictionary {
+		row.Dictionaries++
+		return c.room > 0, nil
+	}
+	row.Records++
 	if len(c.env.Sealed) > 0 {
 		row.Bytes += plainBytes(&c.env)
 	}

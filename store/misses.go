@@ -57,7 +57,7 @@ func (t *Tenant) Misses(ctx context.Context, namespaces ...string) iter.Seq2[Mis
 // classes are the failures of a record, as misses name them.
 var classes = map[codec.Class]error{
 	codec.ClassMalformed: ErrMalformed, codec.ClassUnsupported: ErrUnsupported, codec.ClassKeyMismatch: ErrKeyMismatch,
-	codec.ClassAuthentication: ErrAuthentication, codec.ClassKeyDestroyed: ErrKeyDestroyed,
+	codec.ClassAuthentication: ErrAuthentication, codec.ClassKeyDestroyed: ErrKeyDestroyed, codec.ClassNoDictionary: ErrNoDictionary,
 }
 
 func (s *Store) miss(ctx context.Context, k codec.Key, key, value []byte) (Miss, error) {

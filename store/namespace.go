@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,12 @@ type Namespace struct {
 	maxAge atomic.Uint64 // seconds that a value may be kept; 0 for ever
 	swept  uint64        // order of the last hold that began before the end of the last sweep; guarded by holds.mu
 
-	records, chunks, journal, retention []byte // prefixes of engine keys
+	compression atomic.Uint32 // a scope.Compression
+	untrained   atomic.Uint64 // values that were written for want of a dictionary without one
+	loading     sync.Mutex    // held while a lease's dictionaries are loaded
+	training    sync.Mutex    // held while one is trained
+
+	records, chunks, journal, retention, dictionaries []byte // prefixes of engine keys
 }
 
 func newNamespace(s *Store, id namespaceID, rule scope.Rule) *Namespace {
@@ -34,14 +40,22 @@ func newNamespace(s *Store, id namespaceID, rule scope.Rule) *Namespace {
 		chunks:    prefix(codec.KindChunk),
 		journal:   prefix(codec.KindJournal),
 		retention: prefix(codec.KindRetention),
+
+		dictionaries: prefix(codec.KindDictionary),
 	}
 	// Through want, opened keys keep their Namespace: there are never two with keys of the same.
 	n.keys = s.keys.Space(id.tenant, id.name, n.want)
-	n.maxAge.Store(uint64(rule.MaxAge / time.Second))
+	n.follow(rule)
 	return n
 }
 
 func (n *Namespace) want(now time.Time) (keys.Want, error) { return n.store.want(n.id.name, now) }
+
+// follow takes from a rule what does not come with the keys.
+func (n *Namespace) follow(rule scope.Rule) {
+	n.maxAge.Store(uint64(rule.MaxAge / time.Second))
+	n.compression.Store(uint32(rule.Compression))
+}
 
 // Tenant is the id of the tenant whose namespace it is.
 func (n *Namespace) Tenant() string { return n.id.tenant }

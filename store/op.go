@@ -20,7 +20,8 @@ type op struct {
 
 	headOnly bool   // look at the head, open nothing
 	dst      []byte // what the value is appended to
-	manifest []byte // copy of the envelope of a chunked value, which Value leaves to the caller
+	frame    []byte // room for the value, compressed
+	manifest []byte // copy of an envelope that Value leaves to finish: of a chunked value, or without its dictionary
 	stale    bool   // sealed under other keys than the active ones
 }
 
@@ -29,17 +30,25 @@ func (n *Namespace) begin(key []byte) (*op, error) {
 	if err := checkSizes(key, nil); err != nil {
 		return nil, err
 	}
+	op := n.draw()
+	op.key = append(append(op.key[:0], n.records...), key...)
+	return op, nil
+}
+
+// draw draws an op without a key.
+func (n *Namespace) draw() *op {
 	op := n.store.ops.Get().(*op)
 	op.n = n
-	op.key = append(append(op.key[:0], n.records...), key...)
 	op.headOnly, op.stale, op.manifest = false, false, op.manifest[:0]
-	return op, nil
+	return op
 }
 
 // done gives the op back, without references to anything of the caller's or the engine's.
 func (op *op) done() {
 	n := op.n
 	op.n, op.lease, op.dst = nil, nil, nil
+	clear(op.frame)
+	op.frame = op.frame[:0]
 	op.env = codec.Envelope{}
 	n.store.ops.Put(op)
 }
@@ -55,8 +64,8 @@ func (op *op) Value(value []byte) error {
 	if op.headOnly {
 		return nil
 	}
-	op.stale = !op.lease.Current(&op.env) || op.n.undated(op.env.Written)
-	if op.env.Chunked {
+	op.stale = op.n.stale(op)
+	if op.env.Chunked || op.env.Dictionary != 0 && op.dictionaries().coder(op.env.Dictionary) == nil {
 		op.manifest = append(op.manifest, value...)
 		return nil
 	}
@@ -82,6 +91,7 @@ func (n *Namespace) getOnce(ctx context.Context, from engine.Reader, key, dst []
 	if op.lease, err = n.keys.Pin(ctx); err != nil {
 		return dst, n.withoutKeys(ctx, from, op, err)
 	}
+	n.prepare(ctx, op.lease)
 	op.dst = dst
 	if cache := n.store.values; cache == nil || from != engine.Reader(n.store.engine) {
 		err = op.read(ctx, from)
@@ -103,8 +113,8 @@ func (n *Namespace) getOnce(ctx context.Context, from engine.Reader, key, dst []
 // read reads op's record from a state of the engine.
 func (op *op) read(ctx context.Context, from engine.Reader) error {
 	err := from.Get(ctx, op.key, op)
-	if err == nil && len(op.manifest) > 0 {
-		err = op.n.readChunks(ctx, from, op)
+	if err == nil {
+		err = op.finish(ctx, from)
 	}
 	return err
 }
@@ -123,7 +133,7 @@ func (op *op) readCached(ctx context.Context, cache *valueCache) error {
 	if err := op.read(ctx, op.n.store.engine); err != nil {
 		return err
 	}
-	if !op.stale && !op.lease.Fallback && len(op.manifest) == 0 {
+	if !op.stale && !op.lease.Fallback && !op.env.Chunked {
 		cache.keep(op, hash, at, op.dst[from:])
 	}
 	return nil

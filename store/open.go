@@ -230,6 +230,7 @@ func newStore(opts *Options) *Store {
 		foreground: newForeground(), holding: semaphore.NewWeighted(holdAll),
 	}
 	s.ops.New = func() any { return new(op) }
+	s.plain = made(newCoder(0, nil))
 	return s
 }
 

@@ -159,7 +159,7 @@ func (s *Store) ApplyPolicy(ctx context.Context, next *scope.Policy, opts *Apply
 		Detail: fmt.Sprintf("%s over %s, sha256 %x", next, was, sha256.Sum256(next.Source())),
 	}, func(p codec.Policy) {
 		s.policy.Store(&inForce{Policy: next, revision: p.Revision, alone: p.Alone})
-		s.renewAges()
+		s.followPolicy()
 	}))
 }
 
@@ -220,14 +220,14 @@ func scopeOf(domain codec.Domain) scope.Domain {
 	return scope.Tenant
 }
 
-// renewAges gives every namespace in use the max-age of the policy in force.
-func (s *Store) renewAges() {
+// followPolicy has every namespace in use follow the policy in force.
+func (s *Store) followPolicy() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, n := range s.namespaces {
 		if rule, err := s.Policy().Lookup(id.name); err == nil {
 			if n := n.Value(); n != nil {
-				n.maxAge.Store(uint64(rule.MaxAge / time.Second))
+				n.follow(rule)
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys"
+	"github.com/sealkv/sealkv/store/engine"
 )
 
 // ErrNotBackup says that a directory holds a store and no backup of one.
@@ -256,13 +257,25 @@ func (r *restoring) resume(ctx context.Context) (err error) {
 	return s.Sync(ctx)
 }
 
-// deleteDestroyed deletes the records of which every key is destroyed.
+// deleteDestroyed deletes the records, and dictionaries, of which every key is destroyed.
 func (s *Store) deleteDestroyed(ctx context.Context) error {
 	v := verifier{s: s, report: &Verification{}}
 	b := s.newBatch()
 	defer b.Close()
+	var err error
+	for _, kind := range sealedKinds {
+		err = errors.Join(err, s.deleteDestroyedOf(ctx, kind, &v, b))
+	}
+	if err != nil || b.Len() == 0 {
+		return err
+	}
+	return s.applyBatch(ctx, b, false)
+}
+
+// deleteDestroyedOf does so with one kind, but for what it leaves in the batch.
+func (s *Store) deleteDestroyedOf(ctx context.Context, kind codec.Kind, v *verifier, b engine.Batch) error {
 	limits := s.engine.Limits()
-	err := v.pages(ctx, codec.KindRecord, true, func(k codec.Key, key, raw []byte) ([]byte, error) {
+	return v.pages(ctx, kind, true, func(k codec.Key, key, raw []byte) ([]byte, error) {
 		if err := v.enter(string(k.Tenant), string(k.Namespace)); err != nil {
 			return nil, err
 		}
@@ -278,8 +291,4 @@ func (s *Store) deleteDestroyed(ctx context.Context) error {
 		b.Delete(key)
 		return nil, nil
 	})
-	if err != nil || b.Len() == 0 {
-		return err
-	}
-	return s.applyBatch(ctx, b, false)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store/engine"
 )
 
@@ -23,8 +24,10 @@ type rewrapper struct {
 }
 
 type hint struct {
-	n   *Namespace
-	key []byte // user key
+	n          *Namespace
+	key        []byte // user key of a record; nil for
+	dictionary uint32 // a dictionary that is under other keys; 0 for
+	train      bool   // a namespace without one
 }
 
 func newRewrapper(s *Store) *rewrapper {
@@ -34,8 +37,16 @@ func newRewrapper(s *Store) *rewrapper {
 }
 
 func (r *rewrapper) work() {
+	ctx := context.Background()
 	for h := range r.hints {
-		r.store.rewrapAndCount(context.Background(), h.n, h.key)
+		switch {
+		case h.train:
+			r.store.trainQuietly(ctx, h.n)
+		case h.dictionary != 0:
+			r.store.countRewrap(h.n, func() (bool, error) { return h.n.rewrapDictionary(ctx, h.dictionary) })
+		default:
+			r.store.rewrapAndCount(ctx, h.n, h.key)
+		}
 	}
 }
 
@@ -75,14 +86,25 @@ func (s *Store) hint(ctx context.Context, n *Namespace, key []byte) {
 	}
 }
 
+// hintDictionary says that a dictionary is under other keys than the active ones.
+func (s *Store) hintDictionary(n *Namespace, number uint32) {
+	if s.rewrapper != nil && !s.rewrapper.enqueue(hint{n: n, dictionary: number}) {
+		s.counters.dropped.Add(1)
+	}
+}
+
 func (s *Store) rewrapAndCount(ctx context.Context, n *Namespace, key []byte) {
-	done, err := n.rewrap(ctx, key)
+	s.countRewrap(n, func() (bool, error) { return n.rewrap(ctx, key) })
+}
+
+func (s *Store) countRewrap(n *Namespace, rewrap func() (done bool, err error)) {
+	done, err := rewrap()
 	switch {
 	case errors.Is(err, engine.ErrConflict):
 		s.counters.lost.Add(1)
 	case err != nil:
 		s.counters.failed.Add(1)
-		s.opts.Logger.Warn("rewrap failed", "tenant", n.id.tenant, "namespace", n.id.name, "error", err)
+		n.warn("rewrap failed", err)
 	case done:
 		s.counters.rewrapped.Add(1)
 	}
@@ -98,13 +120,14 @@ func (n *Namespace) rewrap(ctx context.Context, key []byte) (done bool, err erro
 	} else if err != nil {
 		return false, err
 	}
-	done, _, err = n.rewrapRaw(ctx, key, raw)
+	done, _, err = n.rewrapRaw(ctx, key, raw, false)
 	return done, err
 }
 
-// rewrapRaw is rewrap of a record that was read. streams says that its chunks were sealed anew.
-func (n *Namespace) rewrapRaw(ctx context.Context, key, raw []byte) (done, streams bool, err error) {
-	done, streams, err = n.rewrapRecord(ctx, key, raw)
+// rewrapRaw is rewrap of a record that was read; with compress also of one that is not compressed
+// although the policy wants that. streams says that its chunks were sealed anew.
+func (n *Namespace) rewrapRaw(ctx context.Context, key, raw []byte, compress bool) (done, streams bool, err error) {
+	done, streams, err = n.rewrapRecord(ctx, key, raw, compress)
 	if streams {
 		err = n.resealChunks(ctx, key, raw)
 		done = err == nil
@@ -114,7 +137,7 @@ func (n *Namespace) rewrapRaw(ctx context.Context, key, raw []byte) (done, strea
 
 // rewrapRecord does what can be done in one batch, with the keys pinned all the while. streams
 // says that nothing was done: the value has chunks that must be sealed anew.
-func (n *Namespace) rewrapRecord(ctx context.Context, key, raw []byte) (done, streams bool, err error) {
+func (n *Namespace) rewrapRecord(ctx context.Context, key, raw []byte, compress bool) (done, streams bool, err error) {
 	op, err := n.begin(key)
 	if err != nil {
 		return false, false, err
@@ -127,13 +150,15 @@ func (n *Namespace) rewrapRecord(ctx context.Context, key, raw []byte) (done, st
 	if err := op.env.Parse(raw); err != nil {
 		return false, false, n.failed(op, err)
 	}
-	undated := n.undated(op.env.Written)
+	stale := n.stale(op)
+	compress = compress && !stale && op.compressible()
 	switch {
-	case op.lease.Current(&op.env) && !undated || op.lease.Unlinked() || n.expired(op.env.Written):
+	case !stale && !compress || op.lease.Unlinked() || n.expired(op.env.Written):
 		return false, false, nil
 	case !op.env.Chunked:
-		err = op.reseal(ctx, key, raw)
-	case undated || op.dropsRecipient() || op.env.Suite != op.lease.Active[0].Suite:
+		done, err = op.reseal(ctx, key, raw, compress)
+		return done, false, err
+	case n.undated(op.env.Written) || op.dropsRecipient() || op.env.Suite != op.lease.Active[0].Suite:
 		return false, true, nil
 	default:
 		err = op.rewrapManifest(ctx, raw)
@@ -172,29 +197,40 @@ func (op *op) rewrapManifest(ctx context.Context, raw []byte) error {
 	return op.n.store.applyBatch(ctx, b, false)
 }
 
-// reseal opens the value and seals it anew, with the time of its first write.
-func (op *op) reseal(ctx context.Context, key, raw []byte) error {
+// compressible reports whether the record's value was never compressed, or was longer for it, and the policy
+// wants it compressed.
+func (op *op) compressible() bool {
+	return !op.env.Chunked && op.env.Flags == 0 && op.n.compressed() != scope.NoCompression
+}
+
+// reseal opens the value and seals it anew, with the time of its first write. With compress it does so
+// only if the value comes out compressed.
+func (op *op) reseal(ctx context.Context, key, raw []byte, compress bool) (done bool, err error) {
 	n, written := op.n, op.n.firstWriteOf(op.env.Written)
 	undated := n.undated(op.env.Written)
 	o, err := n.openFrom(ctx, n.store.engine, key, raw, nil)
-	if errors.Is(err, ErrNotFound) {
-		return engine.ErrConflict // expired meanwhile
+	if errors.Is(err, ErrNotFound) || err == errGone {
+		return false, engine.ErrConflict // expired meanwhile, or replaced
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer clear(o.value)
 	b := n.store.newBatch()
 	defer b.Close()
 	op.env = codec.Envelope{Written: written}
 	if err := op.seal(b, o.value); err != nil {
-		return n.sealingFailed(err)
+		return false, n.sealingFailed(err)
+	}
+	if compress && op.env.Flags == 0 {
+		return false, nil
 	}
 	if undated {
 		op.index(b, key)
 	}
 	b.IfEquals(op.key, raw)
-	return n.store.applyBatch(ctx, b, false)
+	err = n.store.applyBatch(ctx, b, false)
+	return err == nil, err
 }
 
 // firstWriteOf is the time that a value keeps when it is sealed anew: its own, or now where the

@@ -82,6 +82,7 @@ func (n *Namespace) pinToSeal(ctx context.Context, op *op) (err error) {
 		op.lease.Unpin()
 		return n.sealingFailed(ErrKeyRevoked)
 	}
+	n.prepare(ctx, op.lease)
 	return nil
 }
 
@@ -89,11 +90,12 @@ func (n *Namespace) sealingFailed(err error) error {
 	return fmt.Errorf("store: sealing for %s in %s: %w", n.id.tenant, n.id.name, translated(err))
 }
 
-// seal adds to b the record op.key with value sealed for the active keys of op.lease, in the
-// batch's own memory. op.env.Written is set.
+// seal adds to b the record op.key with value, packed as the policy wants it, sealed for the active keys of
+// op.lease, in the batch's own memory. op.env.Written is set.
 func (op *op) seal(b engine.Batch, value []byte) error {
 	e, key := &op.env, op.lease.Active[0]
 	*e = codec.Envelope{Suite: key.Suite, Written: e.Written}
+	value = op.pack(value)
 	if len(op.lease.Active) > 1 {
 		content, err := keys.NewContentKey(key.Suite)
 		if err != nil {
@@ -106,7 +108,11 @@ func (op *op) seal(b engine.Batch, value []byte) error {
 	e.Number = key.Number
 	out := op.reserve(b, len(value)+codec.SealOverhead)
 	op.aad = e.AppendSealAAD(op.aad[:0], &op.n.store.id, op.key)
-	key.Seal(out, value, op.aad)
+	if op.ofDictionary() {
+		key.SealDictionary(out, value, op.aad)
+	} else {
+		key.Seal(out, value, op.aad)
+	}
 	return nil
 }
 

@@ -126,7 +126,7 @@ func (s *shredding) destroy(ctx context.Context) (err error) {
 }
 
 // kinds are those of which every entry belongs to a tenant and a namespace.
-var kinds = []codec.Kind{codec.KindRecord, codec.KindChunk, codec.KindJournal, codec.KindRetention, codec.KindSweep, codec.KindMiss, codec.KindCensus}
+var kinds = []codec.Kind{codec.KindRecord, codec.KindChunk, codec.KindJournal, codec.KindRetention, codec.KindSweep, codec.KindMiss, codec.KindCensus, codec.KindDictionary}
 
 // clear deletes everything that the engine has of the tenant or the namespaces, and has it rewrite
 // the files that it was in.

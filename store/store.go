@@ -34,6 +34,7 @@ type Store struct {
 	holding  *semaphore.Weighted // see holdAll
 
 	ops        sync.Pool   // of *op
+	plain      *coder      // without a dictionary
 	values     *valueCache // nil where opened values are not kept
 	blobs      liveBlobs
 	rewrapper  *rewrapper // nil where nothing is rewrapped

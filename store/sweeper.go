@@ -18,6 +18,7 @@ type sweeper struct {
 	*sweeping
 	n     *Namespace
 	state codec.Sweep
+	idle  idleDictionaries
 }
 
 // errProven says that the last census leaves nothing to do.
@@ -46,13 +47,20 @@ func (s *sweeper) run(ctx context.Context) (Census, error) {
 // begin goes on with a sweep that was cut short, if the keys are still those that it brings
 // records under; else it starts one, from where no writer with older keys is left.
 func (s *sweeper) begin(ctx context.Context) error {
+	if err := s.findIdle(ctx); err != nil {
+		return err
+	}
 	epoch, active, err := s.n.keys.Renew(ctx)
+	if err != nil {
+		return err
+	}
+	dictionary, err := s.newestTrained(ctx)
 	if err != nil {
 		return err
 	}
 	if !s.opts.Again {
 		found, err := s.n.loadSweep(ctx, codec.KindCensus, &s.state)
-		if err == nil && found && s.n.proves(&s.state) {
+		if err == nil && found && s.state.Dictionary == dictionary && s.n.proves(&s.state) {
 			return errProven
 		}
 	}
@@ -62,10 +70,10 @@ func (s *sweeper) begin(ctx context.Context) error {
 		s.n.store.opts.Logger.Warn("sweep begins anew", "tenant", s.n.id.tenant, "namespace", s.n.id.name, "error", err)
 	case err != nil:
 		return err
-	case found && slices.Equal(s.state.Active, active):
+	case found && slices.Equal(s.state.Active, active) && s.state.Dictionary == dictionary:
 		return nil
 	}
-	s.state = codec.Sweep{Epoch: epoch, Active: active, Began: s.n.now()}
+	s.state = codec.Sweep{Epoch: epoch, Active: active, Dictionary: dictionary, Began: s.n.now()}
 	return s.save(ctx, false)
 }
 
@@ -90,6 +98,8 @@ func (s *sweeper) walk(ctx context.Context) error {
 		if !done {
 			left.Start = append(page.keys[len(page.keys)-1], 0)
 			visited.End = left.Start
+		} else if err := s.dictionaries(ctx); err != nil {
+			return err
 		}
 		bytes, err := s.settle(ctx, visited, page.keys, visits, done)
 		if err != nil {
@@ -166,7 +176,7 @@ func (s *sweeper) bring(ctx context.Context, key []byte) (v visit, err error) {
 		return v, err
 	}
 	v.look(raw)
-	done, streams, err := s.n.rewrapRaw(ctx, key, raw)
+	done, streams, err := s.n.rewrapRaw(ctx, key, raw, true)
 	if err != nil {
 		return v, err
 	}
@@ -212,13 +222,17 @@ func (s *sweeper) prove(ctx context.Context, key, raw []byte) error {
 	if !slices.Equal(op.lease.Numbers(), s.state.Active) {
 		return errOvertaken
 	}
-	if err := op.Value(raw); err != nil {
+	err = op.Value(raw)
+	if err == nil && !op.env.Chunked {
+		err = op.finish(ctx, s.n.store.engine)
+	}
+	if err != nil {
 		return s.n.failed(op, err)
 	}
 	if op.stale {
 		return engine.ErrConflict // a writer with keys from before the rotation cannot be: read again
 	}
-	if len(op.manifest) == 0 {
+	if !op.env.Chunked {
 		clear(op.dst)
 		return nil
 	}

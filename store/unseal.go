@@ -9,29 +9,42 @@ import (
 	"github.com/sealkv/sealkv/store/engine"
 )
 
-// open appends the value of op.env to op.dst. op.lease is pinned.
-func (op *op) open() error {
+// open appends the value of op.env to op.dst. op.lease is pinned, and the value's dictionary opened.
+func (op *op) open() (err error) {
+	if op.env.Flags != 0 {
+		return op.unpack()
+	}
+	op.dst, err = op.unseal(op.dst)
+	return err
+}
+
+// unseal appends what is sealed in op.env to dst, or returns dst and an error.
+func (op *op) unseal(dst []byte) ([]byte, error) {
 	e := &op.env
 	if e.HasContentKey() {
 		content, err := op.unwrapContent()
 		if err != nil {
-			return err
+			return dst, err
 		}
 		defer content.Wipe()
-		return op.openPayload(content)
+		op.aad = e.AppendSealAAD(op.aad[:0], &op.n.store.id, op.key)
+		return content.Open(dst, e.Sealed, op.aad)
 	}
 	key, err := op.find(e.Number)
 	if err != nil {
-		return err
+		return dst, err
 	}
 	if op.lease.Fallback {
-		return ErrKeyRevoked // the platform's key alone never speaks for a tenant
+		return dst, ErrKeyRevoked // the platform's key alone never speaks for a tenant
 	}
 	op.aad = e.AppendSealAAD(op.aad[:0], &op.n.store.id, op.key)
-	op.dst, err = key.Open(op.dst, e.Sealed, op.aad)
-	return err
+	if op.ofDictionary() {
+		return key.OpenDictionary(dst, e.Sealed, op.aad)
+	}
+	return key.Open(dst, e.Sealed, op.aad)
 }
 
+// openPayload opens what a chunked value has beside its chunks: nothing, which its tag vouches for.
 func (op *op) openPayload(content *keys.ContentKey) (err error) {
 	op.aad = op.env.AppendSealAAD(op.aad[:0], &op.n.store.id, op.key)
 	op.dst, err = content.Open(op.dst, op.env.Sealed, op.aad)
@@ -113,7 +126,7 @@ func (n *Namespace) failedUnder(number uint32, err error) error {
 	case err == errGone, err == errRotated:
 		return err
 	}
-	for _, class := range []error{ErrMalformed, ErrUnsupported, ErrKeyMismatch, ErrAuthentication, ErrKeyRevoked, ErrKeyUnavailable, ErrKeyDestroyed, ErrNotApproved} {
+	for _, class := range []error{ErrMalformed, ErrUnsupported, ErrKeyMismatch, ErrAuthentication, ErrKeyRevoked, ErrKeyUnavailable, ErrKeyDestroyed, ErrNoDictionary, ErrNotApproved} {
 		if errors.Is(err, class) {
 			return n.recordError(number, err)
 		}
@@ -170,10 +183,10 @@ func (n *Namespace) openOnce(ctx context.Context, from engine.Reader, key, raw, 
 		return opening{value: dst}, n.failed(op, err)
 	}
 	defer op.lease.Unpin()
+	n.prepare(ctx, op.lease)
 	op.dst = dst
-	err = op.Value(raw)
-	if err == nil && len(op.manifest) > 0 {
-		err = n.readChunks(ctx, from, op)
+	if err = op.Value(raw); err == nil {
+		err = op.finish(ctx, from)
 	}
 	if err = op.rotated(err); err != nil {
 		return opening{value: dst}, n.failed(op, err)

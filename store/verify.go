@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -21,7 +22,8 @@ type VerifyOptions struct {
 	// it lies and not destroyed, and that its chunks are all there in their lengths. It is implied
 	// by Options.Inspect.
 	HeadsOnly bool
-	// Failed is called for each record that is not as it must be, with its user key.
+	// Failed is called for each record that is not as it must be, with its user key, and for each such
+	// dictionary, without a key.
 	Failed func(tenant, namespace string, key []byte, err error)
 	// Progress is called now and then with how much was verified.
 	Progress func(records, bytes uint64)
@@ -52,6 +54,8 @@ type Verified struct {
 	Dark uint64 `json:"dark"`
 	// Bad records are not as they must be.
 	Bad uint64 `json:"bad"`
+	// Dictionaries are no records, but may be Dark or Bad.
+	Dictionaries uint64 `json:"dictionaries,omitempty"`
 }
 
 // Bad is how much is not as it must be.
@@ -72,7 +76,7 @@ func (s *Store) Verify(ctx context.Context, opts *VerifyOptions) (*Verification,
 		v.opts = *opts
 	}
 	v.opts.HeadsOnly = v.opts.HeadsOnly || s.opts.Inspect
-	for _, step := range []func(context.Context) error{v.records, v.journal, v.chunks} {
+	for _, step := range []func(context.Context) error{v.records, v.dictionaries, v.journal, v.chunks} {
 		if err := step(ctx); err != nil {
 			return v.report, translated(err)
 		}
@@ -149,8 +153,12 @@ func (v *verifier) enter(tenant, namespace string) (err error) {
 		}
 		v.revoked = info.Revoked || info.RootRevoked
 	}
-	v.report.Rows = append(v.report.Rows, Verified{Tenant: tenant, Namespace: namespace})
-	v.row = &v.report.Rows[len(v.report.Rows)-1]
+	at := slices.IndexFunc(v.report.Rows, func(row Verified) bool { return row.Tenant == tenant && row.Namespace == namespace })
+	if at < 0 {
+		at = len(v.report.Rows)
+		v.report.Rows = append(v.report.Rows, Verified{Tenant: tenant, Namespace: namespace})
+	}
+	v.row = &v.report.Rows[at]
 	if v.n, err = v.s.namespace(tenant, namespace); errors.Is(err, scope.ErrUnknownNamespace) {
 		v.n, err = nil, nil
 	}
@@ -162,6 +170,9 @@ func (v *verifier) record(ctx context.Context, key, raw []byte) error {
 	e, err := v.head(raw)
 	if err == nil && e.Chunked {
 		err = v.blob(ctx, &e)
+	}
+	if err == nil && e.Dictionary != 0 {
+		err = v.named(ctx, e.Dictionary)
 	}
 	dark := false
 	if err == nil && !v.opts.HeadsOnly && v.n != nil {
@@ -206,6 +217,77 @@ func (v *verifier) count(e *codec.Envelope, dark bool, err error) {
 		row.Bad++
 	case !v.opts.HeadsOnly && v.n != nil:
 		row.Opened++
+	}
+}
+
+// named checks that there is a dictionary of a number.
+func (v *verifier) named(ctx context.Context, number uint32) error {
+	prefix := codec.AppendPrefix(nil, codec.KindDictionary, v.row.Tenant, v.row.Namespace)
+	_, err := v.s.engineValue(ctx, codec.AppendDictionaryKey(nil, prefix, number))
+	if errors.Is(err, engine.ErrNotFound) {
+		return ErrNoDictionary
+	}
+	return err
+}
+
+// dictionaries verifies what values are compressed with.
+func (v *verifier) dictionaries(ctx context.Context) error {
+	return v.pages(ctx, codec.KindDictionary, true, func(k codec.Key, key, raw []byte) ([]byte, error) {
+		if err := v.enter(string(k.Tenant), string(k.Namespace)); err != nil {
+			return nil, err
+		}
+		return nil, v.dictionary(ctx, k.Dictionary(), key, raw)
+	})
+}
+
+// dictionary verifies one. Its error is none of the dictionary's.
+func (v *verifier) dictionary(ctx context.Context, number uint32, key, raw []byte) error {
+	e, err := v.head(raw)
+	if err == nil && !v.opts.HeadsOnly && v.n != nil {
+		err = v.openDictionary(ctx, number, &e, raw)
+	}
+	dark := errors.Is(err, ErrKeyRevoked) || errors.Is(err, ErrKeyUnavailable)
+	if err != nil && !dark {
+		now, gone := v.s.engineValue(ctx, key)
+		switch {
+		case errors.Is(gone, engine.ErrNotFound):
+			return nil // dropped meanwhile
+		case gone != nil:
+			return gone
+		case !bytes.Equal(now, raw):
+			return v.dictionary(ctx, number, key, now) // under other keys meanwhile
+		case !isFailure(err):
+			return err
+		}
+	}
+	v.row.Dictionaries++
+	switch {
+	case dark:
+		v.row.Dark++
+	case err != nil:
+		v.row.Bad++
+		if v.opts.Failed != nil {
+			v.opts.Failed(v.row.Tenant, v.row.Namespace, nil, fmt.Errorf("dictionary %d: %w", number, err))
+		}
+	}
+	return nil
+}
+
+func (v *verifier) openDictionary(ctx context.Context, number uint32, e *codec.Envelope, raw []byte) error {
+	if v.revoked && v.dependsOnTenant(e) {
+		return ErrKeyRevoked
+	}
+	for {
+		lease, err := v.n.keys.Pin(ctx)
+		if err != nil {
+			return err
+		}
+		o, _, err := v.n.openDictionary(lease, number, raw)
+		clear(o.plaintext)
+		lease.Unpin()
+		if err != errRotated {
+			return err
+		}
 	}
 }
 
@@ -294,7 +376,7 @@ func (v *verifier) dependsOnTenant(e *codec.Envelope) bool {
 
 // isFailure reports whether an error is a record's, and not of the store as a whole.
 func isFailure(err error) bool {
-	for _, class := range []error{ErrMalformed, ErrUnsupported, ErrKeyMismatch, ErrAuthentication, ErrKeyDestroyed} {
+	for _, class := range []error{ErrMalformed, ErrUnsupported, ErrKeyMismatch, ErrAuthentication, ErrKeyDestroyed, ErrNoDictionary} {
 		if errors.Is(err, class) {
 			return true
 		}
