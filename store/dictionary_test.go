@@ -530,3 +530,70 @@ func TestDictionaryRace(t *testing.T) {
 	mustVerify(t, w, nil)
 	t.Logf("%d versions of the policy, dictionaries %v", version, dictionaries(t, n))
 }
+
+// A record that a sweep cannot open keeps its dictionary: it may open another day.
+func TestDictionaryOfWhatDoesNotOpen(t *testing.T) {
+	s := newDictScene(t)
+	numbers, at := s.numbersOf("acme", "jira/comments"), recordKey("acme", "jira/comments", "first")
+	raw := rawGet(t, s.engine, at)
+	damaged := bytes.Clone(raw)
+	damaged[len(damaged)-1] ^= 1
+	rawSet(t, s.engine, at, damaged)
+	sweep(t, s.world, &store.SweepOptions{Namespaces: []string{"jira/comments"}})
+	if got := dictionaries(t, s.ns("acme", "jira/comments")); len(got) != 2 || got[0] != numbers[0] {
+		t.Fatalf("dictionaries %v, want %v", got, numbers)
+	}
+	rawSet(t, s.engine, at, raw)
+	wantValue(t, s.fresh("acme", "jira/comments"), "first", jsonRecord(1))
+	sweep(t, s.world, &store.SweepOptions{Namespaces: []string{"jira/comments"}})
+	if got := dictionaries(t, s.ns("acme", "jira/comments")); len(got) != 1 || got[0] != numbers[1] {
+		t.Fatalf("dictionaries %v, want %d alone", got, numbers[1])
+	}
+}
+
+// The newest dictionary stays while the policy wants one, though no record names it.
+func TestNewestDictionaryStays(t *testing.T) {
+	w := policyWorld(t, packed("tenant", "zstd-dict"), store.Options{})
+	n := w.ns("acme", "jira/comments")
+	fillJSON(t, n, w, 100)
+	number := mustTrain(t, n)
+	for i := range 100 {
+		if err := n.Delete(t.Context(), fmt.Appendf(nil, "k%05d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(t, w, nil)
+	mustPut(t, n, "k", jsonRecord(1))
+	w.reopen()
+	wantValue(t, w.ns("acme", "jira/comments"), "k", jsonRecord(1))
+	if h := headOf(t, w, "k"); h.Dictionary != number {
+		t.Fatalf("%+v, want dictionary %d", h, number)
+	}
+}
+
+// A policy that wants dictionaries again, applied just when a sweep has found that nobody uses the last one, has it
+// used, and so it stays.
+func TestPolicyBringsADictionaryBack(t *testing.T) {
+	e := &hooked{Engine: newKept()}
+	w := policyWorld(t, packed("tenant", "zstd-dict"), store.Options{Engine: e, Rewrap: store.RewrapOff})
+	n := w.ns("acme", "jira/comments")
+	fillJSON(t, n, w, 100)
+	number := mustTrain(t, n)
+	sweep(t, w, nil)
+	apply(t, w, 2, packed("tenant", "none"), false)
+	end, applied := append(recordKey("acme", "jira/comments", "k00099"), 0), false
+	e.read = func(from []byte) { // where the heads end, all of which were read
+		if bytes.Equal(from, end) && !applied {
+			applied = true
+			apply(t, w, 3, packed("tenant", "zstd-dict"), false)
+			mustPut(t, n, "k00000", jsonRecord(0))
+		}
+	}
+	sweep(t, w, &store.SweepOptions{Workers: 1})
+	if h := headOf(t, w, "k00000"); !applied || h.Dictionary != number {
+		t.Fatalf("%+v, want dictionary %d", h, number)
+	}
+	w.reopen()
+	wantValue(t, w.ns("acme", "jira/comments"), "k00000", jsonRecord(0))
+	mustVerify(t, w, nil)
+}
