@@ -38,7 +38,7 @@ func TestFilesHoldNoSecrets(t *testing.T) {
 		}
 		for number, key := range b.data {
 			secrets[fmt.Sprint("data key ", number)] = key.bytes
-			for _, label := range []codec.Label{codec.LabelValue, codec.LabelWrap} {
+			for _, label := range []codec.Label{codec.LabelValue, codec.LabelWrap, codec.LabelDictionary} {
 				secrets[fmt.Sprint("a subkey of ", number, label)] = derived(key.bytes, label)
 			}
 		}
