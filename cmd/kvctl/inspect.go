@@ -109,6 +109,7 @@ func (c *cli) showHead(row inspectRow, dig bool) error {
 		[2]string{"data keys", describeKeys(row)},
 		[2]string{"suite", suiteName(h.Suite)},
 		[2]string{"sealed", sealedHow(h)},
+		[2]string{"compressed", compressedHow(h)},
 		[2]string{"first written", moment(h.Written)},
 		[2]string{"value", size(h.Bytes)},
 		[2]string{"stored", storedHow(h)},
@@ -156,6 +157,16 @@ func sealedHow(h store.Head) string {
 		return ""
 	}
 	return "directly under the data key"
+}
+
+func compressedHow(h store.Head) string {
+	switch {
+	case h.Dictionary != 0:
+		return fmt.Sprintf("by zstd, with dictionary %d", h.Dictionary)
+	case h.Flags&1 != 0:
+		return "by zstd"
+	}
+	return ""
 }
 
 func storedHow(h store.Head) string {

@@ -89,6 +89,7 @@ func TestJSON(t *testing.T) {
 		{"stats", "sealkv/stats/1", 3, "tenant namespace domain key keys state records bytes stored"},
 		{"verify", "sealkv/verify/1", 3, "tenant namespace records bytes blobs opened dark bad"},
 		{"keys ls", "sealkv/keys/1", 4, "tenant namespace domain key state suite created tenant_key"},
+		{"dict ls acme jira/comments", "sealkv/dict/1", 0, ""},
 		{"keys sweep acme jira/comments", "sealkv/sweep/1", 1, "tenant namespace epoch active began updated done records rewrapped missed counts"},
 		{"keys misses acme", "sealkv/misses/1", 0, ""},
 		{"keys coverage acme", "sealkv/coverage/1", 3, "tenant namespace domain key state suite created since records bytes needed"},
