@@ -19,7 +19,23 @@ func sealkvs() []kind {
 		sealkvKind("sealkv", "sealkv, suite 1 (XChaCha20-Poly1305)", "suite: xchacha20-poly1305", 0),
 		sealkvKind("sealkv-cache", "the same with a third of its memory for opened values", "suite: xchacha20-poly1305", 3),
 		sealkvKind("sealkv-xaes", "sealkv, suite 2 (XAES-256-GCM)", "suite: xaes-256-gcm", 0),
+		sealkvDict(),
 	}
+}
+
+// sealkvDict is sealkv with a dictionary for every namespace that may have one. Before it is compacted it is
+// swept, so that what came before the dictionaries is compressed too.
+func sealkvDict() kind {
+	k := sealkvKind("sealkv-zstd-dict", "sealkv, suite 1, values compressed with dictionaries", "compression: zstd-dict", 0)
+	k.compact = func(c config) error {
+		e, err := k.open(c)
+		if err != nil {
+			return err
+		}
+		err = e.(*sealkv).store.Sweep(context.Background(), &store.SweepOptions{Urgent: true})
+		return errors.Join(err, e.close(), compactSealkv(c))
+	}
+	return k
 }
 
 // sealkvKind is sealkv with the default policy, a line that changes it, and one part in so many of
@@ -33,6 +49,7 @@ func sealkvKind(name, about, line string, part int64) kind {
 				o.ValueCacheBytes = c.cache / part
 			}
 			source := bytes.Replace(scope.Default().Source(), []byte("\nrules:"), []byte("\n"+line+"\nrules:"), 1)
+			source = bytes.ReplaceAll(source, []byte("max-age: 30d"), []byte("max-age: 30d\n    compression: none"))
 			policy, err := scope.Parse(name, source)
 			if err != nil {
 				return nil, err

@@ -114,3 +114,38 @@ func TestDictionariesThatAreRefused(t *testing.T) {
 		t.Error("a dictionary of less than no bytes")
 	}
 }
+
+// What compressing and decompressing cost, and what they leave of a value.
+func BenchmarkCoder(b *testing.B) {
+	record := `{"id":%d,"author":{"name":"user %d","active":true},"text":"comment %d on issue %d"}`
+	for _, c := range testCoders(b) {
+		for _, size := range []int{226, 1 << 10} {
+			var value []byte
+			for i := 1; len(value) < size; i++ {
+				value = fmt.Appendf(value, record, i*104729, i%17, i*31, i*7)
+			}
+			value = value[:size]
+			room, sealed, _ := c.compress(nil, value)
+			name := fmt.Sprintf("dictionary=%v/%d", c.number != 0, size)
+			b.Run("Compress/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					room, _, _ = c.compress(room[:0], value)
+				}
+				b.ReportMetric(float64(len(sealed))/float64(size), "ratio")
+			})
+			frame := append(make([]byte, c.skip()), c.sealedForm(value)...)
+			into := make([]byte, 0, size)
+			b.Run("Decompress/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				again := bytes.Clone(frame)
+				for b.Loop() {
+					copy(again, frame)
+					if _, err := c.decompress(into, again); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
