@@ -81,18 +81,16 @@ func TestDictionarySwapped(t *testing.T) {
 	s := newDictScene(t)
 	record := rawGet(t, s.engine, recordKey("acme", "jira/comments", "k00001"))
 	for _, c := range []struct {
-		what            string
-		tenant, name    string // whose first dictionary stands in the place
-		other           int
-		class           error
-		insteadOfRecord bool
+		what         string
+		tenant, name string // whose first dictionary stands in the place
+		other        int
+		class        error
 	}{
-		{"another tenant's", "globex", "jira/comments", 0, store.ErrKeyMismatch, false},
-		{"another namespace's", "acme", "jira/issues", 0, store.ErrKeyMismatch, false},
-		{"another of the namespace", "acme", "jira/comments", 1, store.ErrAuthentication, false},
-		{"a record", "", "", 0, store.ErrAuthentication, false},
+		{"another tenant's", "globex", "jira/comments", 0, store.ErrKeyMismatch},
+		{"another namespace's", "acme", "jira/issues", 0, store.ErrKeyMismatch},
+		{"another of the namespace", "acme", "jira/comments", 1, store.ErrAuthentication},
+		{"a record", "", "", 0, store.ErrAuthentication},
 	} {
-		n := s.ns("acme", "jira/comments")
 		numbers := s.numbersOf("acme", "jira/comments")
 		at := dictionaryKey("acme", "jira/comments", numbers[0])
 		raw, other := rawGet(t, s.engine, at), record
@@ -100,7 +98,7 @@ func TestDictionarySwapped(t *testing.T) {
 			other = rawGet(t, s.engine, dictionaryKey(c.tenant, c.name, s.numbersOf(c.tenant, c.name)[c.other]))
 		}
 		rawSet(t, s.engine, at, other)
-		n = s.fresh("acme", "jira/comments")
+		n := s.fresh("acme", "jira/comments")
 		wantError(t, n, "first", c.class)
 		wantValue(t, n, "second", jsonRecord(2))
 		if v, err := s.Verify(t.Context(), nil); err != nil || v.Bad() != 2 {
