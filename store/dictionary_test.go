@@ -389,11 +389,14 @@ func TestDictionaryIsNotDroppedUnderAWriter(t *testing.T) {
 			go func() { wrote <- n.Put(context.Background(), []byte("k"), []byte(jsonRecord(7))) }()
 			<-g.arrived
 			if cancelled {
-				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-				if _, err := n.TrainDictionary(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				ctx, cancel := context.WithCancel(t.Context())
+				trained := make(chan error, 1)
+				go func() { _, err := n.TrainDictionary(ctx); trained <- err }()
+				until(t, "the successor is stored", func() bool { return len(dictionaries(t, n)) == 2 })
+				cancel()
+				if err := <-trained; !errors.Is(err, context.Canceled) {
 					t.Fatalf("trained, though somebody writes with the dictionary before: %v", err)
 				}
-				cancel()
 			}
 			swept := make(chan error, 1)
 			go func() {

@@ -125,6 +125,9 @@ func (c *coder) decompress(dst, frame []byte) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("%w: compressed value: %w", ErrMalformed, err)
 	}
+	if len(out) != size { // another frame follows
+		return dst, fmt.Errorf("%w: compressed value of %d bytes that says it has %d", ErrMalformed, len(out), size)
+	}
 	return append(dst, out...), nil
 }
 

@@ -53,6 +53,7 @@ func TestFramesThatAreRefused(t *testing.T) {
 			"a descriptor":     {1 << 5},
 			"half a size":      {3<<6 | 1<<5, 1, 0},
 			"cut":              c.sealedForm(largest)[:8],
+			"twice":            append(c.sealedForm([]byte("a value of some length")), bomb.EncodeAll([]byte("another"), nil)...),
 			"padded":           append(c.sealedForm([]byte("a value of some length")), 0),
 		} {
 			before := []byte("before")
