@@ -56,15 +56,43 @@ type file struct {
 	counters codec.Counters // as of the last commit
 }
 
+// createSuffix names a keyring of which the first transaction may not be durable yet. One that a
+// crash left is removed by the next creation.
+const createSuffix = ".create"
+
+// createFile makes the file under another name, so that under its own there is never less than a
+// keyring with its identity.
 func createFile(path string, id codec.Identity, now func() time.Time) (*file, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("keys: creating the keyring: %w", os.ErrExist)
+	}
+	err := writeFirst(path+createSuffix, id)
+	if err == nil {
+		err = os.Rename(path+createSuffix, path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path)) // bbolt does not make the new file's name durable
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys: creating the keyring: %w", err)
 	}
 	f, err := openDB(path, false)
 	if err != nil {
 		return nil, err
 	}
 	f.now = now
+	return f, nil
+}
+
+// writeFirst writes a keyring that has nothing but its identity, durably.
+func writeFirst(path string, id codec.Identity) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := openDB(path, false)
+	if err != nil {
+		return err
+	}
 	err = f.db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketTenants, bucketTenantKeys, bucketDataKeys, bucketRoots, bucketAudit} {
 			if _, err := tx.CreateBucket(name); err != nil {
@@ -74,16 +102,9 @@ func createFile(path string, id codec.Identity, now func() time.Time) (*file, er
 		if err := tx.Bucket(bucketMeta).Put(metaIdentity, codec.EncodeRecord(id)); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketMeta).Put(metaCounters, codec.EncodeRecord(f.counters))
+		return tx.Bucket(bucketMeta).Put(metaCounters, codec.EncodeRecord(codec.Counters{}))
 	})
-	if err == nil {
-		err = syncDir(filepath.Dir(path)) // bbolt does not make the new file's name durable
-	}
-	if err != nil {
-		f.db.Close()
-		return nil, fmt.Errorf("keys: creating the keyring: %w", err)
-	}
-	return f, nil
+	return errors.Join(err, f.db.Close())
 }
 
 func openFile(path string, readOnly bool, now func() time.Time) (*file, error) {

@@ -96,6 +96,7 @@ func (s *Store) clearRemains(ctx context.Context) error {
 		return err
 	}
 	whole, err := k.Initialised()
+	id := k.Identity()
 	if err = errors.Join(err, k.Close()); err != nil {
 		return err
 	}
@@ -103,6 +104,12 @@ func (s *Store) clearRemains(ctx context.Context) error {
 		return fmt.Errorf("store: creating a store in %s: %w", s.dir, fs.ErrExist)
 	}
 	if err := s.checkOnlyMeta(ctx); err != nil {
+		return err
+	}
+	if s.opts.Engine != nil {
+		err = s.clearGiven(ctx, id)
+	}
+	if err != nil {
 		return err
 	}
 	if err := os.RemoveAll(s.path(recordsName)); err != nil {
@@ -123,7 +130,10 @@ func (s *Store) checkNoRecords() error {
 
 // checkOnlyMeta refuses an engine that holds anything but the store's own records.
 func (s *Store) checkOnlyMeta(ctx context.Context) error {
-	if _, err := os.Stat(s.path(recordsName)); err != nil || s.opts.Engine != nil {
+	if s.opts.Engine != nil {
+		return s.checkHoldsMeta(ctx, s.opts.Engine)
+	}
+	if _, err := os.Stat(s.path(recordsName)); err != nil {
 		return nil
 	}
 	e, err := pebble.Open(s.path(recordsName), &pebble.Options{ReadOnly: true})
@@ -131,10 +141,29 @@ func (s *Store) checkOnlyMeta(ctx context.Context) error {
 		return nil // it was cut short before it could be opened: there is no record in it
 	}
 	defer e.Close()
+	return s.checkHoldsMeta(ctx, e)
+}
+
+func (s *Store) checkHoldsMeta(ctx context.Context, e engine.Reader) error {
 	var first keyCatcher
-	err = e.Page(ctx, engine.Range{Start: []byte{byte(codec.KindMeta) + 1}, End: []byte{0xff}}, &first)
+	err := e.Page(ctx, engine.Range{Start: []byte{byte(codec.KindMeta) + 1}, End: []byte{0xff}}, &first)
 	if err == nil && first.found {
 		return fmt.Errorf("%w: %s has records, and a keyring that was never finished", ErrIdentity, s.dir)
+	}
+	return translated(err)
+}
+
+// clearGiven takes the identity of an earlier Create, and its mirror, out of the engine of
+// Options.Engine. Another's identity stays: create meets it.
+func (s *Store) clearGiven(ctx context.Context, id codec.Identity) error {
+	b := s.opts.Engine.NewBatch()
+	defer b.Close()
+	b.Delete(codec.MetaIdentity)
+	b.Delete(codec.MetaMirror)
+	b.IfEquals(codec.MetaIdentity, codec.EncodeRecord(id))
+	err := s.opts.Engine.Apply(ctx, b, true)
+	if errors.Is(err, engine.ErrConflict) {
+		return nil
 	}
 	return translated(err)
 }
