@@ -43,21 +43,23 @@ func rotateData(s *stage) error {
 	return err
 }
 
-func sweepAll(s *stage) error {
-	for _, id := range crashTenants[:2] {
-		if _, err := s.tenant(id).Sweep(s.t.Context(), &store.SweepOptions{Workers: 1, Urgent: true}); err != nil {
-			return err
-		}
+func sweepIn(id string, namespaces ...string) func(s *stage) error {
+	return func(s *stage) error {
+		_, err := s.tenant(id).Sweep(s.t.Context(), &store.SweepOptions{Namespaces: namespaces, Workers: 1, Urgent: true})
+		return err
 	}
-	return nil
 }
 
-// retire retires the tenant's keys that drain, and again those that are retired.
-func retire(force bool) func(s *stage) error {
+var sweepAll = steps(sweepIn("acme"), sweepIn("globex"))
+
+// retire retires the tenant's keys that drain, in all namespaces or in some, and again those that
+// are retired.
+func retire(force bool, namespaces ...string) func(s *stage) error {
 	return func(s *stage) error {
 		infos, err := s.tenant("acme").DataKeys()
 		for _, info := range infos {
-			if err == nil && info.State != "active" {
+			chosen := len(namespaces) == 0 || slices.Contains(namespaces, info.Namespace)
+			if err == nil && chosen && info.State != "active" {
 				err = s.tenant("acme").RetireDataKey(s.t.Context(), info.Namespace, info.Number, force)
 			}
 		}
@@ -102,10 +104,13 @@ var acts = map[string]act{
 	"rotate platform root": {do: func(s *stage) error { return s.RotatePlatformRoot(s.t.Context(), "test://next") }, after: "globex is hosted under test://next"},
 	"sweep":                {ready: rotateData, do: sweepAll, after: "acme jira/comments has draining tenant keys, retire: true"},
 	"retire":               {ready: steps(rotateData, sweepAll), do: retire(false), after: "acme jira/comments has active tenant keys"},
-	"sweep and retire":     {ready: rotateData, do: steps(sweepAll, retire(false))},
-	"retire with force":    {ready: rotateData, do: retire(true), after: "acme jira/comments has records under retired tenant keys 2", lost: "5"},
-	"shred tenant":         {do: shredAcme(nil), between: store.ErrKeyDestroyed, after: "acme is shredded"},
-	"shred in scope":       {do: shredAcme(&store.ShredOptions{InScope: true}), between: store.ErrKeyDestroyed, after: "acme jira/attachment-metadata has records under active platform keys 1"},
+	"sweep and retire": {
+		ready: rotateData, do: steps(sweepIn("acme", "jira/comments"), retire(false, "jira/comments")),
+		after: "acme jira/comments has records under active tenant keys 2",
+	},
+	"retire with force": {ready: rotateData, do: retire(true), after: "acme jira/comments has records under retired tenant keys 2", lost: "5"},
+	"shred tenant":      {do: shredAcme(nil), between: store.ErrKeyDestroyed, after: "acme is shredded"},
+	"shred in scope":    {do: shredAcme(&store.ShredOptions{InScope: true}), between: store.ErrKeyDestroyed, after: "acme jira/attachment-metadata has records under active platform keys 1"},
 	"shred a namespace": {
 		do:      shredAcme(&store.ShredOptions{Namespaces: []string{"jira/comments", "jira/attachments"}}),
 		between: store.ErrKeyDestroyed, after: "acme jira/attachment-metadata has records under active platform keys 1",

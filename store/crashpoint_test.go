@@ -22,6 +22,7 @@ import (
 // A crashPoint is what both files would be if the machine lost its power at one step of an act.
 type crashPoint struct {
 	name    string // what came before it
+	commits int    // of the keyring, since the act began
 	records *vfs.MemFS
 	keyring []byte
 	copied  []byte // what a compaction of the keyring had beside it; nil for none
@@ -173,6 +174,7 @@ func (c *camera) add(after string, keyring, copied []byte) {
 	for _, percent := range kept {
 		c.points = append(c.points, crashPoint{
 			name:    fmt.Sprintf("after %s, keyring %d, %d%% kept", after, c.commits, percent),
+			commits: c.commits,
 			records: c.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(1, 1))}),
 			keyring: keyring, copied: copied,
 		})
