@@ -3,10 +3,11 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sealkv/sealkv/keys/root"
-	"github.com/sealkv/sealkv/store"
 )
 
 // Whatever was written before a retirement is durable when the keyring has it: there may be rewraps
@@ -46,50 +47,73 @@ func TestRetirementComesAfterTheRewraps(t *testing.T) {
 	}
 }
 
-// oneWay is a root that wraps what it does not unwrap.
-type oneWay struct{ root.Key }
-
-func (oneWay) Unwrap(context.Context, root.Wrapped, root.Context) ([]byte, error) {
-	return nil, root.ErrInvalid
+// failingRoot unwraps so many times and then no more.
+type failingRoot struct {
+	root.Key
+	left *atomic.Int64
 }
 
-// The old root's wrap stays until the new root has unwrapped what it wrapped.
+func (r failingRoot) Unwrap(ctx context.Context, w root.Wrapped, bound root.Context) ([]byte, error) {
+	if r.left.Add(-1) < 0 {
+		return nil, root.ErrInvalid
+	}
+	return r.Key.Unwrap(ctx, w, bound)
+}
+
+// The old root's wrap stays until the new root has unwrapped what it wrapped, and again what the
+// keyring has of that.
 func TestRootThatDoesNotUnwrap(t *testing.T) {
 	for name, rotate := range map[string]func(s *stage) error{
 		"tenant":   toRoot("acme", "test://next"),
 		"platform": func(s *stage) error { return s.RotatePlatformRoot(s.t.Context(), "test://next") },
-		"enroll":   toRoot("globex", "test://next"),
+		"hosted":   toRoot("globex", "test://next"),
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStage(t, "tenant")
-			was := s.read()
-			s.camera.start(s.dir + "/keyring.db")
-			s.Close()
-			points := s.camera.stop()
-			s.opts.Roots = root.OpenerFunc(func(ctx context.Context, uri string) (root.Key, error) {
-				key, err := s.roots.OpenRoot(ctx, uri)
-				if uri == "test://next" {
-					key = oneWay{key}
-				}
-				return key, err
-			})
-			c, err := s.at(t, &points[len(points)-1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := rotate(c); !errors.Is(err, store.ErrKeyUnavailable) && !errors.Is(err, root.ErrInvalid) {
-				t.Fatalf("a root that does not unwrap: %v", err)
-			}
-			c.camera.start(c.dir + "/keyring.db")
-			c.Close()
-			points = c.camera.stop()
-			again, err := c.at(t, &points[len(points)-1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := differences(again.read(), was); len(diff) > 0 {
-				t.Errorf("under the old root: %v", diff)
-			}
-		})
+		for unwraps := range int64(2) {
+			t.Run(fmt.Sprintf("%s after %d", name, unwraps), func(t *testing.T) { testFailingRoot(t, unwraps, rotate) })
+		}
 	}
+}
+
+func testFailingRoot(t *testing.T, unwraps int64, rotate func(s *stage) error) {
+	s := newStage(t, "tenant")
+	was := s.read()
+	var left atomic.Int64
+	left.Store(unwraps)
+	s.opts.Roots = root.OpenerFunc(func(ctx context.Context, uri string) (root.Key, error) {
+		key, err := s.roots.OpenRoot(ctx, uri)
+		if uri == "test://next" {
+			key = failingRoot{key, &left}
+		}
+		return key, err
+	})
+	c := s.reopened(t)
+	if err := rotate(c); !errors.Is(err, root.ErrInvalid) || left.Load() >= 0 {
+		t.Fatalf("a root that does not unwrap: %v", err)
+	}
+	c = c.reopened(t)
+	if diff := differences(c.read(), was); len(diff) > 0 {
+		t.Errorf("under the old root: %v", diff)
+	}
+	left.Store(1000)
+	if err := rotate(c); err != nil {
+		t.Fatalf("again: %v", err)
+	}
+	c = c.reopened(t)
+	if diff := differences(c.read(), was); len(diff) > 0 {
+		t.Errorf("under the new root: %v", diff)
+	}
+}
+
+// reopened closes the store and opens it again.
+func (s *stage) reopened(t *testing.T) *stage {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.camera.start(s.dir + "/keyring.db")
+	out, err := s.at(t, &s.camera.stop()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
