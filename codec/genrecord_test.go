@@ -77,6 +77,8 @@ var records = map[string]*rapid.Generator[any]{
 			Parent:  numbers().Draw(t, "parent"),
 			Commit:  optional(codec.MACLen).Draw(t, "commitment"),
 			Wrap:    optional(codec.WrapLen).Draw(t, "wrap"),
+			Seals:   uint64s().Draw(t, "seals"),
+			Exposed: rapid.Bool().Draw(t, "exposed"),
 		}
 	}),
 	"audit-entry": rapid.Custom(func(t *rapid.T) any {

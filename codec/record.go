@@ -204,6 +204,12 @@ type DataKey struct {
 	Parent uint32 // version of the tenant key or platform key that wraps it
 	Commit []byte // commitment; empty once retired
 	Wrap   []byte // WrapLen bytes; empty once retired
+	// Seals is how many seals were counted before they were made: no fewer than were. 0 where nobody
+	// counts.
+	Seals uint64
+	// Exposed says that somebody may know the key: what it sealed is sealed anew, content keys that it
+	// wrapped included. It is never taken back.
+	Exposed bool
 }
 
 // An AuditEntry is one entry of the audit log; it is the body of a Signed.
