@@ -25,6 +25,7 @@ const (
 	ActKeyMint       = "key.mint"
 	ActKeyDrain      = "key.drain"
 	ActKeyRetire     = "key.retire"
+	ActKeyExpose     = "key.expose" // somebody may know it
 	ActTenantKey     = "tenant-key.rotate"
 	ActRoot          = "root.rotate"
 	ActPolicy        = "policy.apply"

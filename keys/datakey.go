@@ -11,6 +11,9 @@ type DataKey struct {
 	// Left says that the policy wants the namespace under another domain's keys: what is sealed
 	// for this one is stale.
 	Left bool
+	// Exposed says that somebody may know the key, and so every content key that it wraps: what is
+	// sealed for it is to be sealed anew, and not only wrapped.
+	Exposed bool
 
 	active     bool
 	value      aead // seals values
@@ -24,7 +27,7 @@ type dataKeyPrefixes struct{ value, wrap, dictionary prefixes }
 // newDataKey derives what a data key is used for and wipes it.
 func newDataKey(row codec.KeyRow, rec *codec.DataKey, key *secret, p *dataKeyPrefixes) (*DataKey, error) {
 	defer key.wipe()
-	k := &DataKey{Number: row.Number, Domain: row.Domain, Suite: rec.Suite, active: rec.State == codec.StateActive}
+	k := &DataKey{Number: row.Number, Domain: row.Domain, Suite: rec.Suite, Exposed: rec.Exposed, active: rec.State == codec.StateActive}
 	var err error
 	if k.value, err = newAEAD(rec.Suite, key.deriveLabel(codec.LabelValue), &p.value); err != nil {
 		return nil, err

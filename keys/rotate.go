@@ -117,17 +117,24 @@ func (e *editor) rotate(matches func(namespace string) bool) ([]Rotation, error)
 // RotateTenantKey gives a tenant a new tenant key under the same root and rewraps its data keys,
 // in one durable act that also destroys the old version. No record changes.
 func (k *Keyring) RotateTenantKey(ctx context.Context, tenant string) (version uint32, err error) {
+	return k.changeTenantKey(ctx, tenant, tenantsOwn, nil)
+}
+
+// changeTenantKey rotates a tenant's key, and in the same act does what also does, with the new key
+// in place. It returns when nobody uses the leases that match any more.
+func (k *Keyring) changeTenantKey(ctx context.Context, tenant string, match func(*Space, *Lease) bool, also func(*editor) error) (version uint32, err error) {
 	err = k.settle(ctx, tenant, func(ctx context.Context) error {
-		version, err = k.rotateTenantKey(ctx, tenant)
+		version, err = k.rotateTenantKey(ctx, tenant, also)
 		return err
 	})
 	if err != nil {
+		k.invalidate(tenant, false, match) // if only the mirror failed the act is durable
 		return 0, err
 	}
-	return version, k.await(ctx, k.invalidate(tenant, true, tenantsOwn))
+	return version, k.await(ctx, k.invalidate(tenant, true, match))
 }
 
-func (k *Keyring) rotateTenantKey(ctx context.Context, tenant string) (version uint32, err error) {
+func (k *Keyring) rotateTenantKey(ctx context.Context, tenant string, also func(*editor) error) (version uint32, err error) {
 	platform, err := k.platformKey(ctx)
 	if err != nil {
 		return 0, err
@@ -159,6 +166,11 @@ func (k *Keyring) rotateTenantKey(ctx context.Context, tenant string) (version u
 		}
 		if err := c.audit(platform, codec.AuditEntry{Act: ActTenantKey, Tenant: tenant, Domain: id.Domain, Number: version}); err != nil {
 			return err
+		}
+		if also != nil {
+			if err := also(e); err != nil {
+				return err
+			}
 		}
 		return e.save()
 	})

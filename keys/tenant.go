@@ -272,8 +272,10 @@ type KeyInfo struct {
 	State     string    `json:"state"`
 	Suite     uint8     `json:"suite"`
 	Created   time.Time `json:"created"`
-	Since     uint64    `json:"since"`      // revision of the keyring at which it got its state
-	Parent    uint32    `json:"tenant_key"` // version of the tenant key or platform key that wraps it
+	Since     uint64    `json:"since"`             // revision of the keyring at which it got its state
+	Parent    uint32    `json:"tenant_key"`        // version of the tenant key or platform key that wraps it
+	Seals     uint64    `json:"seals,omitempty"`   // counted ahead, where they are counted: no fewer than were made
+	Exposed   bool      `json:"exposed,omitempty"` // somebody may know it: what it sealed is to be sealed anew
 }
 
 // DataKeys lists a tenant's data keys, by domain, namespace and number.
@@ -289,6 +291,7 @@ func (k *Keyring) DataKeys(tenant string) (infos []KeyInfo, err error) {
 				Tenant: row.Tenant, Namespace: row.Namespace, Domain: row.Domain.String(), Number: row.Number,
 				State: row.rec.State.String(), Suite: uint8(row.rec.Suite),
 				Created: time.Unix(int64(row.rec.Created), 0).UTC(), Since: row.rec.Since, Parent: row.rec.Parent,
+				Seals: row.rec.Seals, Exposed: row.rec.Exposed,
 			})
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sealkv/sealkv/codec"
@@ -36,6 +37,9 @@ func (s *Store) needed(n *Namespace, info keys.KeyInfo, census *Census) string {
 // waits for a backup under way. A key that is retired already is no error: what was cut short is
 // completed. A number that the tenant has no key of in the namespace is ErrKeyMismatch.
 func (t *Tenant) RetireDataKey(ctx context.Context, namespace string, number uint32, force bool) error {
+	if t.store.opts.ReadOnly {
+		return ErrReadOnly
+	}
 	if err := t.store.holding.Acquire(ctx, holdAll); err != nil {
 		return err
 	}
@@ -62,6 +66,36 @@ func (t *Tenant) RetireDataKey(ctx context.Context, namespace string, number uin
 		return translated(err)
 	}
 	return translated(t.store.keys.RetireDataKey(ctx, t.id, namespace, number, proof))
+}
+
+// RetireDataKeys destroys every draining data key of the namespaces, or of all, that nothing needs any
+// more, as RetireDataKey does, and returns those that it has destroyed. It is no error that others are needed:
+// Coverage tells why.
+func (t *Tenant) RetireDataKeys(ctx context.Context, namespaces ...string) ([]keys.KeyInfo, error) {
+	return t.retireUnneeded(ctx, func(c Coverage) bool {
+		return len(namespaces) == 0 || slices.Contains(namespaces, c.Namespace)
+	})
+}
+
+func (t *Tenant) retireUnneeded(ctx context.Context, match func(Coverage) bool) (retired []keys.KeyInfo, err error) {
+	rows, err := t.Coverage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range rows {
+		if c.Needed != "" || !match(c) {
+			continue
+		}
+		err := t.RetireDataKey(ctx, c.Namespace, c.Number, false)
+		if errors.Is(err, ErrNeeded) {
+			continue // somebody has come to need it
+		}
+		if err != nil {
+			return retired, err
+		}
+		retired = append(retired, c.KeyInfo)
+	}
+	return retired, nil
 }
 
 func (t *Tenant) dataKey(namespace string, number uint32) (keys.KeyInfo, error) {

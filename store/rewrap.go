@@ -158,7 +158,7 @@ func (n *Namespace) rewrapRecord(ctx context.Context, key, raw []byte, compress 
 	case !op.env.Chunked:
 		done, err = op.reseal(ctx, key, raw, compress)
 		return done, false, err
-	case n.undated(op.env.Written) || op.dropsRecipient() || op.env.Suite != op.lease.Active[0].Suite:
+	case n.undated(op.env.Written) || op.needsContentKey() || op.env.Suite != op.lease.Active[0].Suite:
 		return false, true, nil
 	default:
 		err = op.rewrapManifest(ctx, raw)
@@ -166,11 +166,11 @@ func (n *Namespace) rewrapRecord(ctx context.Context, key, raw []byte, compress 
 	return err == nil, false, err
 }
 
-// dropsRecipient reports whether the record has a recipient in a domain that is not wanted any
-// more. Whoever holds such a wrap may know the content key, so it is not kept.
-func (op *op) dropsRecipient() bool {
+// needsContentKey reports whether somebody may know the record's content key who must not: it has a
+// recipient in a domain that is not wanted any more, or one that is exposed.
+func (op *op) needsContentKey() bool {
 	for _, r := range op.env.Recipients {
-		if key, err := op.lease.Find(r.Number); err != nil || key.Left {
+		if key, err := op.lease.Find(r.Number); err != nil || key.Left || key.Exposed {
 			return true
 		}
 	}

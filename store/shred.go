@@ -150,7 +150,13 @@ func (s *shredding) clear(ctx context.Context) error {
 			return err
 		}
 	}
-	compactor, ok := s.t.store.engine.(engine.Compactor)
+	return s.t.store.rewriteFiles(ctx, prefixes)
+}
+
+// rewriteFiles has the engine rewrite the files with keys that begin with a prefix, so that what was
+// deleted or replaced under it is gone from them. An engine that has no such files does nothing.
+func (s *Store) rewriteFiles(ctx context.Context, prefixes [][]byte) error {
+	compactor, ok := s.engine.(engine.Compactor)
 	if !ok {
 		return nil
 	}
