@@ -19,12 +19,12 @@ type aead interface {
 }
 
 // newAEAD consumes key: it returns a suite's AEAD under it and wipes it. prefixes are those of suite
-// 2; nil will do for a key that is not opened again.
+// 2, and count the seals of both; nil will do for a key that is not opened again.
 func newAEAD(suite codec.Suite, key *secret, prefixes *prefixes) (aead, error) {
 	defer key.wipe()
 	switch suite {
 	case codec.SuiteXChaCha:
-		return newXChaCha(key)
+		return newXChaCha(key, prefixes)
 	case codec.SuiteXAES:
 		return newXAES(key, prefixes), nil
 	}

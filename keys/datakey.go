@@ -16,18 +16,29 @@ type DataKey struct {
 	Exposed bool
 
 	active     bool
-	value      aead // seals values
-	wrap       aead // wraps content keys
-	dictionary aead // seals dictionaries
+	seals      *sealCount // of all that seals
+	value      aead       // seals values
+	wrap       aead       // wraps content keys
+	dictionary aead       // seals dictionaries
 }
 
-// dataKeyPrefixes are the prefixes of a data key of suite 2.
-type dataKeyPrefixes struct{ value, wrap, dictionary prefixes }
+// dataKeyPrefixes are the prefixes of a data key of suite 2, and how many runs of seals of a data key
+// are counted.
+type dataKeyPrefixes struct {
+	value, wrap, dictionary prefixes
+	seals                   sealCount
+}
+
+func newDataKeyPrefixes() *dataKeyPrefixes {
+	p := new(dataKeyPrefixes)
+	p.value.seals, p.wrap.seals, p.dictionary.seals = &p.seals, &p.seals, &p.seals
+	return p
+}
 
 // newDataKey derives what a data key is used for and wipes it.
 func newDataKey(row codec.KeyRow, rec *codec.DataKey, key *secret, p *dataKeyPrefixes) (*DataKey, error) {
 	defer key.wipe()
-	k := &DataKey{Number: row.Number, Domain: row.Domain, Suite: rec.Suite, Exposed: rec.Exposed, active: rec.State == codec.StateActive}
+	k := &DataKey{Number: row.Number, Domain: row.Domain, Suite: rec.Suite, Exposed: rec.Exposed, active: rec.State == codec.StateActive, seals: &p.seals}
 	var err error
 	if k.value, err = newAEAD(rec.Suite, key.deriveLabel(codec.LabelValue), &p.value); err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type Lease struct {
 	// in a fallback.
 	Active []*DataKey
 
+	counted   bool       // whether seals are
 	opened    []*DataKey // all that open, ascending by number
 	destroyed []uint32   // retired numbers
 	refused   []uint32   // numbers of another suite than is wanted, which may not be used here
@@ -142,7 +143,7 @@ func (l *Lease) wipe() {
 // buildLease opens the data keys of a namespace. own is nil where the tenant's key is not there,
 // and locked says why.
 func buildLease(s *state, namespace string, want Want, platform, own *parent, locked error, prefixes *keptPrefixes) (*Lease, error) {
-	l := &Lease{Epoch: s.revision, Fallback: want.Tenant && own == nil, until: want.Until, locked: locked}
+	l := &Lease{Epoch: s.revision, Fallback: want.Tenant && own == nil, until: want.Until, locked: locked, counted: want.maxSeals() > 0}
 	l.pins = newPins(l.wipe)
 	for i := range s.dataKeys {
 		row := &s.dataKeys[i]

@@ -11,7 +11,10 @@ import (
 )
 
 // prefixes are where a key that seals under suite 2 has its prefixes from, one after the other.
-type prefixes struct{ current atomic.Pointer[prefix] }
+type prefixes struct {
+	current atomic.Pointer[prefix]
+	seals   *sealCount // nil where nobody counts
+}
 
 // after is the prefix in use if it is not spent itself, else a new one.
 func (p *prefixes) after(spent *prefix) *prefix {
@@ -20,7 +23,9 @@ func (p *prefixes) after(spent *prefix) *prefix {
 	}
 	fresh := new(prefix)
 	rand.Read(fresh.bytes[:])
-	p.current.CompareAndSwap(spent, fresh)
+	if p.current.CompareAndSwap(spent, fresh) {
+		p.seals.begin()
+	}
 	return p.current.Load()
 }
 
@@ -33,7 +38,7 @@ type prefix struct {
 // take reports whether there may be another seal, and counts it.
 func (p *prefix) take() bool { return p.seals.Add(1) <= maxSealsPrefix }
 
-// keptPrefixes are those of a namespace's active keys, by number. They outlive the opened keys and end
+// keptPrefixes are those of a namespace's active keys, by number, with the counts of their seals. They outlive the opened keys and end
 // with the store: the fewer prefixes there are, the fewer keys are derived to read. They are no secret.
 type keptPrefixes struct {
 	mu sync.Mutex
@@ -48,7 +53,7 @@ func (k *keptPrefixes) of(number uint32) *dataKeyPrefixes {
 		k.m = map[uint32]*dataKeyPrefixes{}
 	}
 	if k.m[number] == nil {
-		k.m[number] = new(dataKeyPrefixes)
+		k.m[number] = newDataKeyPrefixes()
 	}
 	return k.m[number]
 }

@@ -23,6 +23,9 @@ type Want struct {
 	Suite codec.Suite
 	// RotateEvery is the age at which an active data key is replaced; 0 for never by itself.
 	RotateEvery time.Duration
+	// MaxSeals is after how many seals an active data key is replaced: about, under suite 1. 0 for as
+	// many as its suite is good for; else at least MinMaxSeals.
+	MaxSeals uint64
 	// Until is when that changes by itself (the end of a transition); zero for never.
 	Until time.Time
 }
@@ -71,16 +74,23 @@ func (s *Space) Pin(ctx context.Context) (*Lease, error) {
 	}
 }
 
-// load publishes a lease, once for all who wait. A waiter that gives up does not stop it.
+// load publishes a lease, once for all who wait.
 func (s *Space) load(ctx context.Context) error {
-	done := s.k.flight.DoChan(s.k.flightKey("space "+s.namespace, s.tenant), func() (any, error) {
-		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*s.k.opts.RootTimeout)
-		defer cancel()
-		err := s.k.settle(background, s.tenant, s.publish)
+	return s.once(ctx, "space ", func(ctx context.Context) error {
+		err := s.k.settle(ctx, s.tenant, s.publish)
 		if s.k.stats.loads.Add(1); err != nil {
 			s.k.stats.failedLoads.Add(1)
 		}
-		return nil, err
+		return err
+	})
+}
+
+// once runs an act once for all who wait for it. A waiter that gives up does not stop it.
+func (s *Space) once(ctx context.Context, what string, act func(ctx context.Context) error) error {
+	done := s.k.flight.DoChan(s.k.flightKey(what+s.namespace, s.tenant), func() (any, error) {
+		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*s.k.opts.RootTimeout)
+		defer cancel()
+		return nil, act(background)
 	})
 	select {
 	case <-ctx.Done():
@@ -227,8 +237,8 @@ func (s *state) has(namespace string) bool {
 	return slices.ContainsFunc(s.dataKeys, func(row dataKeyRow) bool { return row.Namespace == namespace })
 }
 
-// overdue are the active keys that the policy wants replaced by now: for their age, or as they are of
-// another suite. What they have sealed moves when it is read, and the rest by a sweep.
+// overdue are the active keys that the policy wants replaced by now: for their age, for their seals, or
+// as they are of another suite. What they have sealed moves when it is read, and the rest by a sweep.
 func (s *Space) overdue(st *state, want Want) (rows []codec.KeyRow) {
 	for _, domain := range []codec.Domain{codec.DomainTenant, codec.DomainPlatform} {
 		row := st.active(domain, s.namespace)
@@ -236,7 +246,7 @@ func (s *Space) overdue(st *state, want Want) (rows []codec.KeyRow) {
 			continue
 		}
 		old := want.RotateEvery > 0 && !s.k.opts.Now().Before(row.overdueAt(want))
-		if old || row.rec.Suite != want.suite() {
+		if old || row.rec.Suite != want.suite() || row.runsLeft(want) == 0 {
 			rows = append(rows, row.KeyRow)
 		}
 	}

@@ -19,8 +19,8 @@ func newStream(suite codec.Suite, key *secret) (stream, error) {
 	defer key.wipe()
 	switch suite {
 	case codec.SuiteXChaCha:
-		x, err := newXChaCha(key)
-		return stream(x), err
+		x, err := newXChaCha(key, nil)
+		return stream{x.a}, err
 	case codec.SuiteXAES:
 		k, zero := xaes.New((*[codec.KeyLen]byte)(key)), xaes.Prefix{} // as all nonces of chunks begin
 		defer k.Wipe()

@@ -13,9 +13,12 @@ import (
 )
 
 // An xchacha is the aead of suite 1.
-type xchacha struct{ a cipher.AEAD }
+type xchacha struct {
+	a     cipher.AEAD
+	seals *sealCount // nil where nobody counts
+}
 
-func newXChaCha(key *secret) (xchacha, error) {
+func newXChaCha(key *secret, p *prefixes) (xchacha, error) {
 	if fips140.Enforced() {
 		return xchacha{}, fmt.Errorf("%w: suite %s; choose %s in the policy", ErrNotApproved, codec.SuiteXChaCha, codec.SuiteXAES)
 	}
@@ -23,7 +26,10 @@ func newXChaCha(key *secret) (xchacha, error) {
 	if err != nil {
 		panic(fmt.Errorf("keys: setting up the AEAD: %w", err)) // impossible with this length
 	}
-	return xchacha{a}, nil
+	if p == nil {
+		return xchacha{a: a}, nil
+	}
+	return xchacha{a, p.seals}, nil
 }
 
 func (x xchacha) seal(dst, plaintext, aad []byte) []byte {
@@ -32,6 +38,9 @@ func (x xchacha) seal(dst, plaintext, aad []byte) []byte {
 	dst = append(dst, room[:]...)
 	nonce := dst[at:]
 	rand.Read(nonce)
+	if nonce[0] == 0 && nonce[1] == 0 && nonce[2] < 16 { // one in sealsPerRun
+		x.seals.begin()
+	}
 	return x.a.Seal(dst, nonce, plaintext, aad)
 }
 

@@ -75,7 +75,7 @@ func (n *Namespace) firstWrite(at time.Time) uint64 {
 
 // pinToSeal pins the keys, which must be active ones.
 func (n *Namespace) pinToSeal(ctx context.Context, op *op) (err error) {
-	if op.lease, err = n.keys.Pin(ctx); err != nil {
+	if op.lease, err = n.keys.PinToSeal(ctx); err != nil {
 		return n.sealingFailed(err)
 	}
 	if op.lease.Fallback {
