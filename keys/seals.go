@@ -65,7 +65,7 @@ func (s *Space) PinToSeal(ctx context.Context) (*Lease, error) {
 			return l, err
 		}
 		l.Unpin()
-		if err := s.countAhead(ctx); err != nil {
+		if err := cmp.Or(s.countAhead(ctx), ctx.Err()); err != nil {
 			return nil, err
 		}
 	}

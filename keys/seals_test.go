@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +32,19 @@ func (r *ring) sealsOf(t *testing.T) map[uint32]uint64 {
 	return out
 }
 
+// pinToSeal pins while fn runs, which must not end the test.
+func pinToSeal(t *testing.T, s *keys.Space, fn func(l *keys.Lease)) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	l, err := s.PinToSeal(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Unpin()
+	fn(l)
+}
+
 // What the file counts of a key is at no time below what the key has sealed, over crashes too, and no key
 // seals more than it may: another takes over.
 func TestSealsAreCountedAhead(t *testing.T) {
@@ -39,21 +53,23 @@ func TestSealsAreCountedAhead(t *testing.T) {
 			r := newRing(t, nil, "acme")
 			begun := map[uint32]uint64{}
 			for life := 0; len(begun) < 6; life++ {
+				if life == 40 {
+					t.Fatalf("no key was replaced: %v", begun)
+				}
 				s := r.Space("acme", "a/x", counted(suite, keys.MinMaxSeals))
 				for range 10 + 60*life {
-					l, err := s.PinToSeal(t.Context())
-					if err != nil {
-						t.Fatal(err)
-					}
-					seals := r.sealsOf(t)
-					for _, key := range l.Active {
-						key.Seal(nil, []byte("v"), nil)
-						key.BeginRun()
-						if begun[key.Number] += keys.SealsPerRun; begun[key.Number] > seals[key.Number] || seals[key.Number] > keys.MinMaxSeals {
-							t.Fatalf("life %d: key %d has made %d seals, %d are counted", life, key.Number, begun[key.Number], seals[key.Number])
+					pinToSeal(t, s, func(l *keys.Lease) {
+						seals := r.sealsOf(t)
+						for _, key := range l.Active {
+							key.BeginRun()
+							if begun[key.Number] += keys.SealsPerRun; begun[key.Number] > seals[key.Number] || seals[key.Number] > keys.MinMaxSeals {
+								t.Errorf("life %d: key %d has made %d seals, %d are counted", life, key.Number, begun[key.Number], seals[key.Number])
+							}
 						}
+					})
+					if t.Failed() {
+						return
 					}
-					l.Unpin()
 				}
 				if err := r.reopen(); err != nil {
 					t.Fatal(err)
@@ -76,17 +92,14 @@ func TestLimitOfASuite(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []uint32{1, 3} {
-			l, err := s.PinToSeal(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := l.Active[0].Number; min(got, l.Active[1].Number) == 1 != (want == 1) {
-				t.Fatalf("max-seals %d: sealing under %v, want %d", most, l.Numbers(), want)
-			}
-			for _, key := range l.Active {
-				key.BeginRun()
-			}
-			l.Unpin()
+			pinToSeal(t, s, func(l *keys.Lease) {
+				if got := l.Active[0].Number; got == 1 != (want == 1) {
+					t.Errorf("max-seals %d: sealing under %v, want %d", most, l.Numbers(), want)
+				}
+				for _, key := range l.Active {
+					key.BeginRun()
+				}
+			})
 		}
 		if seals := r.sealsOf(t); seals[1] != 1<<45 {
 			t.Fatalf("%d seals", seals[1])
@@ -97,12 +110,7 @@ func TestLimitOfASuite(t *testing.T) {
 	pin(t, s).Unpin()
 	before := r.Counters().Revision
 	for range 3 {
-		l, err := s.PinToSeal(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Active[0].BeginRun()
-		l.Unpin()
+		pinToSeal(t, s, func(l *keys.Lease) { l.Active[0].BeginRun() })
 	}
 	if after := r.Counters().Revision; after != before {
 		t.Fatalf("revision %d after %d", after, before)
