@@ -27,7 +27,7 @@ var policyForm = form{
 }
 
 var ruleForm = form{
-	fields: []string{"namespace", "domain", "until", "max-age", "rotate-every", "suite", "compression", "note"},
+	fields: []string{"namespace", "domain", "until", "max-age", "rotate-every", "max-seals", "suite", "compression", "note"},
 	missing: map[string]string{
 		"namespace": "a rule without namespace; add one, such as namespace: jira/comments",
 		"domain":    "a rule without domain; add tenant, platform or both",
@@ -184,6 +184,8 @@ func (d *decoder) rule(row *yaml.Node) Rule {
 			rule.MaxAge = decodeField(d, f, parseAge)
 		case "rotate-every":
 			rule.RotateEvery = decodeField(d, f, parseAge)
+		case "max-seals":
+			rule.MaxSeals = decodeField(d, f, parseSeals)
 		case "suite":
 			rule.Suite = decodeField(d, f, parseSuite)
 		case "compression":

@@ -77,6 +77,9 @@ func (c Change) Kinds() []Kind {
 	if c.From.RotateEvery != c.To.RotateEvery {
 		kinds = append(kinds, RotateEveryChanged)
 	}
+	if c.From.MaxSeals != c.To.MaxSeals {
+		kinds = append(kinds, MaxSealsChanged)
+	}
 	if c.From.Suite != c.To.Suite {
 		kinds = append(kinds, SuiteChanged)
 	}

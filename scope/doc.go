@@ -12,6 +12,7 @@
 //	  - namespace: jira/comments    # product/type
 //	    domain: tenant              # tenant, platform or both
 //	    rotate-every: 90d           # its data keys, in days (24 h) or hours
+//	    max-seals: 4294967296       # of a data key
 //	    compression: zstd-dict      # other than the policy's
 //	  - namespace: jira/attachments
 //	    domain: both
@@ -22,10 +23,10 @@
 //	    domain: platform
 //	    max-age: 30d                # from the first write, in days (24 h) or hours
 //
-// The fields until, max-age, rotate-every, suite, compression and note may be left out. Without max-age, which goes
+// The fields until, max-age, rotate-every, max-seals, suite, compression and note may be left out. Without max-age, which goes
 // with every domain, values are kept without limit. Without rotate-every, which does so too, data
 // keys are replaced only on demand; with it, a data key of that age is replaced when it is next
-// used. What it has sealed moves when it is read, and the rest by a sweep. Domain both is a
+// used, and max-seals does so after that many seals (about, under xchacha20-poly1305). What it has sealed moves when it is read, and the rest by a sweep. Domain both is a
 // transition that ends in tenant keys alone: at until, or without it when a later version names a
 // date. The other domains end only with a later version, so until beside them is a mistake.
 //

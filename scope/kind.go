@@ -15,6 +15,7 @@ const (
 	UntilChanged                     // both as before, with another end
 	MaxAgeChanged
 	RotateEveryChanged
+	MaxSealsChanged
 	SuiteChanged
 	CompressionChanged
 )
@@ -40,6 +41,8 @@ func (k Kind) String() string {
 		return "max-age changed"
 	case RotateEveryChanged:
 		return "rotate-every changed"
+	case MaxSealsChanged:
+		return "max-seals changed"
 	case SuiteChanged:
 		return "suite changed"
 	case CompressionChanged:

@@ -13,6 +13,12 @@ const (
 	day = 24 * time.Hour
 )
 
+// Bounds of a rule's max-seals. The most is beyond what any suite is good for.
+const (
+	LeastSeals = 1 << 30
+	MostSeals  = 1 << 60
+)
+
 // MaxNoteLen is the most bytes that a note may have, as much as fits into a line of a listing.
 const MaxNoteLen = 200
 
@@ -31,6 +37,9 @@ type Rule struct {
 	// RotateEvery is the age at which a data key of the namespace is replaced by a new one, when it
 	// is next used. Bounds as of MaxAge; 0: never by itself.
 	RotateEvery time.Duration
+	// MaxSeals is after how many seals a data key of the namespace is replaced by a new one: from
+	// LeastSeals to MostSeals, or 0: as many as its suite is good for.
+	MaxSeals uint64
 	// Suite is by which AEAD values are sealed: the row's own, the one of the whole policy, or
 	// XChaCha20Poly1305.
 	Suite Suite
@@ -69,6 +78,9 @@ func (r Rule) terms() string {
 	}
 	if r.RotateEvery != 0 {
 		terms += ", rotate-every " + FormatAge(r.RotateEvery)
+	}
+	if r.MaxSeals != 0 {
+		terms += ", max-seals " + strconv.FormatUint(r.MaxSeals, 10)
 	}
 	if r.Suite != XChaCha20Poly1305 {
 		terms += ", suite " + r.Suite.String()

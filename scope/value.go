@@ -72,6 +72,15 @@ func parseAge(s string) (time.Duration, error) {
 	return age, nil
 }
 
+// parseSeals reads a number of seals in its one spelling.
+func parseSeals(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || s != strconv.FormatUint(n, 10) || n < LeastSeals || n > MostSeals {
+		return 0, fmt.Errorf("want a whole number from %d to %d, or no such line for as many as the suite is good for", uint64(LeastSeals), uint64(MostSeals))
+	}
+	return n, nil
+}
+
 // parseNote holds a note to what the file was held to, for an escape may stand for anything.
 func parseNote(s string) (string, error) {
 	hidden := func(r rune) bool { return !unicode.IsPrint(r) }

@@ -57,7 +57,7 @@ func (s *Store) want(namespace string, now time.Time) (keys.Want, error) {
 		return keys.Want{}, err
 	}
 	domain := rule.DomainAt(now)
-	w := keys.Want{Tenant: domain.Has(scope.Tenant), Platform: domain.Has(scope.Platform), Suite: codec.Suite(rule.Suite), RotateEvery: rule.RotateEvery}
+	w := keys.Want{Tenant: domain.Has(scope.Tenant), Platform: domain.Has(scope.Platform), Suite: codec.Suite(rule.Suite), RotateEvery: rule.RotateEvery, MaxSeals: rule.MaxSeals}
 	if domain == scope.Both {
 		w.Until = rule.Until
 	}

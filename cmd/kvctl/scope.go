@@ -67,6 +67,7 @@ type ruleRow struct {
 	Until     string       `json:"until,omitempty"`
 	MaxAge    string       `json:"max_age,omitempty"`
 	Rotate    string       `json:"rotate_every,omitempty"`
+	MaxSeals  uint64       `json:"max_seals,omitempty"`
 	Suite     scope.Suite  `json:"suite"`
 	Compress  string       `json:"compression,omitempty"` // not none
 	Note      string       `json:"note,omitempty"`
@@ -74,7 +75,10 @@ type ruleRow struct {
 }
 
 func newRuleRow(r scope.Rule) ruleRow {
-	row := ruleRow{Namespace: r.Namespace, Domain: r.Domain, Suite: r.Suite, Compress: compressed(r.Compression), Note: r.Note, Line: r.Line}
+	row := ruleRow{
+		Namespace: r.Namespace, Domain: r.Domain, MaxSeals: r.MaxSeals, Suite: r.Suite, Compress: compressed(r.Compression),
+		Note: r.Note, Line: r.Line,
+	}
 	if !r.Until.IsZero() {
 		row.Until = r.Until.Format(time.DateOnly)
 	}

@@ -111,6 +111,9 @@ func ruleCell(r *ruleRow) string {
 	if r.Rotate != "" {
 		text += ", rotate-every " + r.Rotate
 	}
+	if r.MaxSeals > 0 {
+		text += ", max-seals " + count(r.MaxSeals)
+	}
 	if suite := otherSuite(r.Suite); suite != "" {
 		text += ", " + suite
 	}
