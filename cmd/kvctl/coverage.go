@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 // A coverageFlags is what keys coverage was asked for.
 type coverageFlags struct {
 	exact    bool
+	all      bool
 	workers  int
 	byteRate byteCount
 }
@@ -20,7 +22,7 @@ type coverageFlags struct {
 func (c *cli) keysCoverageCommand() *cobra.Command {
 	var f coverageFlags
 	cmd := &cobra.Command{
-		Use:   "coverage [TENANT]",
+		Use:   "coverage [TENANT] [NAMESPACE...]",
 		Short: "Show what is under each data key, and which can be retired",
 		Long: `Show of each data key that is not retired how many values and bytes the last
 completed sweep left under it, when that was, and whether the key can be retired;
@@ -34,7 +36,7 @@ does not have there (STATE ?).`,
 		Example: `  kvctl keys coverage acme
   kvctl keys coverage --exact --byte-rate 200MiB`,
 		Args:              positional,
-		ValidArgsFunction: c.completeTenant,
+		ValidArgsFunction: c.completeRotate,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !f.exact && (f.workers != 0 || f.byteRate != 0) {
 				return usagef("--workers and --byte-rate go with --exact: without it no record is read")
@@ -42,21 +44,26 @@ does not have there (STATE ?).`,
 			if f.workers < 0 {
 				return usagef("--workers is how many read at a time, 0 for as many as there are processors")
 			}
+			if len(args) > 0 && f.all {
+				return usagef("--all goes without TENANT")
+			}
 			opts := store.CoverageOptions{Exact: f.exact, Workers: f.workers, BytesPerSecond: int(f.byteRate)}
 			if len(args) > 0 {
 				opts.Tenant, c.tenant = args[0], args[0]
 			}
-			return c.coverage(cmd.Context(), opts)
+			return c.coverage(cmd.Context(), opts, args[min(1, len(args)):])
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.exact, "exact", false, "count the records of now instead of what the last sweeps counted")
+	flags.BoolVar(&f.all, "all", false, "of all tenants, as without TENANT")
 	flags.IntVar(&f.workers, "workers", 0, "with --exact: `N` read at a time; 0 for as many as there are processors")
 	flags.Var(&f.byteRate, "byte-rate", "with --exact: at most `N` bytes per second, such as 100MiB; 0 for no bound")
-	return cmd
+	return c.selects(cmd)
 }
 
-func (c *cli) coverage(ctx context.Context, opts store.CoverageOptions) error {
+// coverage shows the rows of the namespaces, or of all.
+func (c *cli) coverage(ctx context.Context, opts store.CoverageOptions, namespaces []string) error {
 	how := reading
 	if opts.Exact {
 		how = looking
@@ -75,6 +82,9 @@ func (c *cli) coverage(ctx context.Context, opts store.CoverageOptions) error {
 		}
 		l := c.list("sealkv/coverage/1", []string{"tenant", "namespace", "domain", ">key", "state", "created", ">records", ">bytes", "swept", "can be retired"}, fields...)
 		for _, r := range report.Rows {
+			if len(namespaces) > 0 && !slices.Contains(namespaces, r.Namespace) {
+				continue
+			}
 			l.row(r, coverageCells(r, opts.Exact)...)
 		}
 		if err := l.end("No data keys yet: the first value of a namespace makes one."); err != nil {

@@ -32,11 +32,11 @@ opens new data keys, and keys rotate and keys sweep bring the records under thos
 		},
 	}
 	c.rootFlags(cmd, &root, "`FILE` of the tenant's own root key, or its URI")
-	return cmd
+	return c.selects(cmd)
 }
 
 func (c *cli) tenantLeaveCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:   "leave TENANT",
 		Short: "Put a tenant's key under the platform's root",
 		Long: `Put the key of a tenant under the platform's root: the tenant is hosted from then
@@ -50,5 +50,5 @@ changes, and reads and writes go on. Run again it completes what was cut short.`
 				return c.rotateRoot(cmd.Context(), s, args[0], &rootFlags{})
 			})
 		},
-	}
+	})
 }

@@ -79,7 +79,7 @@ func (c *cli) command() *cobra.Command {
 	root.MarkPersistentFlagFilename("passphrase-file")
 
 	c.add(root, "records", "Records:", c.putCommand(), c.getCommand(), c.lsCommand(), c.rmCommand(), c.attachCommand(), c.inspectCommand(), c.statsCommand(), c.verifyCommand())
-	c.add(root, "keys", "Tenants and keys:", c.tenantCommand(), c.keysCommand(), c.dictCommand(), c.rootCommand(), c.auditCommand())
+	c.add(root, "keys", "Tenants and keys:", c.tenantCommand(), c.keysCommand(), c.rewrapCommand(), c.dictCommand(), c.rootCommand(), c.auditCommand())
 	c.add(root, "stores", "Stores:", c.initCommand(), c.scopeCommand(), c.importCommand(), c.exportCommand(), c.collectCommand(), c.backupCommand(), c.backupsCommand(), c.restoreCommand(), c.demoCommand())
 	helpCommand(root)
 	root.SetHelpCommandGroupID("other")

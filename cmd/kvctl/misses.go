@@ -10,7 +10,7 @@ import (
 )
 
 func (c *cli) keysMissesCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:   "misses TENANT [NAMESPACE...]",
 		Short: "List the values that sweeps could not open",
 		Long: `List the values that the last sweeps could not open, why, and under which data key
@@ -23,7 +23,7 @@ back what a backup has, or remove what is lost, and sweep again.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.misses(cmd.Context(), args[0], args[1:])
 		},
-	}
+	})
 }
 
 // A missRow is a miss in JSON.

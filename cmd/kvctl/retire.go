@@ -10,25 +10,37 @@ import (
 )
 
 // A retireFlags is what keys retire was asked for.
-type retireFlags struct{ force, yes bool }
+type retireFlags struct{ all, force, yes bool }
 
 func (c *cli) keysRetireCommand() *cobra.Command {
 	var f retireFlags
 	cmd := &cobra.Command{
-		Use:   "retire TENANT NAMESPACE KEY",
-		Short: "Destroy a data key that nothing needs any more",
+		Use:   "retire [TENANT] [NAMESPACE] [KEY]",
+		Short: "Destroy data keys that nothing needs any more",
 		Long: `Destroy a draining data key for good, if a completed sweep that began after its
 rotation found nothing under it; kvctl keys coverage tells. Its number never comes
-back, and its wrapped bytes leave the keyring's file.
+back, and its wrapped bytes leave the keyring's file. Without KEY it does so with every
+key of the namespace, of the tenant or of all that nothing needs, and passes over the
+others.
 
 --force destroys it all the same: what is under it can never be read again, and the
 audit log says that it was forced. It asks for --yes. Retiring a key that is retired
 already completes what was cut short, if anything.`,
-		Example: `  kvctl keys retire acme jira/comments 7`,
-		Args:    positional,
+		Example: `  kvctl keys retire acme jira/comments 7
+  kvctl keys retire acme
+  kvctl keys retire --all`,
+		Args:              positional,
+		ValidArgsFunction: c.completeNamespace,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 3 {
-				return usagef("TENANT NAMESPACE KEY are needed; kvctl keys coverage TENANT shows the keys")
+			switch {
+			case len(args) == 0 && !f.all:
+				return usagef("TENANT is missing; --all is for the keys of all tenants")
+			case len(args) > 0 && f.all:
+				return usagef("--all goes without TENANT")
+			case len(args) < 3 && f.force:
+				return usagef("--force goes with TENANT NAMESPACE KEY: one key at a time")
+			case len(args) < 3:
+				return c.retireUnneeded(cmd.Context(), args)
 			}
 			key, err := strconv.ParseUint(args[2], 10, 32)
 			if err != nil || key == 0 {
@@ -40,9 +52,33 @@ already completes what was cut short, if anything.`,
 			return c.retire(cmd.Context(), &f, args[0], args[1], uint32(key))
 		},
 	}
+	cmd.Flags().BoolVar(&f.all, "all", false, "of all tenants")
 	cmd.Flags().BoolVar(&f.force, "force", false, "also if something is under it, which is lost then")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "confirm --force")
-	return cmd
+	return c.selects(cmd)
+}
+
+// retireUnneeded retires what can be of the tenant and the namespace that args name, or of all.
+func (c *cli) retireUnneeded(ctx context.Context, args []string) error {
+	return c.with(ctx, writing, func(s *store.Store) error {
+		l := c.list("sealkv/retire/1", []string{"tenant", "namespace", "domain", ">retired"})
+		err := c.eachNamed(s, args, "retiring", func(t *store.Tenant) error {
+			for _, name := range args[min(1, len(args)):] {
+				if _, err := t.Namespace(name); err != nil {
+					return err
+				}
+			}
+			retired, err := t.RetireDataKeys(ctx, args[min(1, len(args)):]...)
+			for _, k := range retired {
+				l.row(retiredRow{k.Tenant, k.Namespace, k.Number, false}, k.Tenant, k.Namespace, k.Domain, number(k.Number))
+			}
+			return err
+		})
+		if err != nil {
+			return l.fail(err)
+		}
+		return l.end("Nothing to retire: kvctl keys coverage says what needs each key.")
+	})
 }
 
 // A retiredRow is the JSON of a retirement.

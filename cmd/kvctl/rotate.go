@@ -15,6 +15,7 @@ import (
 type rotateFlags struct {
 	all, tenantKey, platform bool
 	root                     rootFlags
+	compromiseFlags
 }
 
 func (c *cli) keysRotateCommand() *cobra.Command {
@@ -34,11 +35,17 @@ Instead of data keys:
                       kvctl root rotate). A file that does not exist is created
   --platform --root FILE
                       the same for the platform's key and all hosted tenants
-None of these changes a record.`,
+None of these changes a record.
+
+--compromised is for keys that somebody may know. It makes a new tenant key and new
+data keys, and then seals every value anew, those in chunks under new keys of their
+own, and rewrites the files. It can be cut short: run again it goes on. With --retire
+it then destroys the old keys. At the end it says what it cannot undo.`,
 		Example: `  kvctl keys rotate acme
   kvctl keys rotate acme jira/comments jira/issues
   kvctl keys rotate --all
-  kvctl root rotate acme.key && kvctl keys rotate acme --root acme.key`,
+  kvctl root rotate acme.key && kvctl keys rotate acme --root acme.key
+  kvctl keys rotate acme --compromised --retire`,
 		Args:              positional,
 		ValidArgsFunction: c.completeRotate,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,13 +58,20 @@ None of these changes a record.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "of all tenants")
 	flags.BoolVar(&f.tenantKey, "tenant-key", false, "rotate the tenant key instead of data keys")
+	flags.BoolVar(&f.compromised, "compromised", false, "somebody may know the keys: new ones, and every value sealed anew")
+	flags.BoolVar(&f.retire, "retire", false, "with --compromised: destroy the old keys once nothing needs them")
+	flags.BoolVar(&f.anew, "anew", false, "with --compromised: new keys also if an earlier recovery has not ended")
 	flags.BoolVar(&f.platform, "platform", false, "with --root: the platform's key instead of a tenant's")
 	c.rootFlags(cmd, &f.root, "put the tenant key under the root key in `FILE`, or its URI")
-	return cmd
+	return c.selects(cmd)
 }
 
 func (f *rotateFlags) check(args []string) error {
 	switch {
+	case !f.compromised && (f.retire || f.anew):
+		return usagef("--retire and --anew go with --compromised")
+	case f.compromised && (f.tenantKey || f.platform || f.root.name != "" || len(args) > 1):
+		return usagef("--compromised is for all keys of a tenant, without other flags than --retire and --anew")
 	case f.tenantKey && f.root.name != "":
 		return usagef("--tenant-key and --root exclude one another")
 	case f.root.protect && f.root.name == "":
@@ -81,6 +95,8 @@ func (f *rotateFlags) check(args []string) error {
 func (c *cli) rotate(ctx context.Context, f *rotateFlags, args []string) error {
 	return c.with(ctx, writing, func(s *store.Store) error {
 		switch {
+		case f.compromised:
+			return c.rotateCompromised(ctx, s, &f.compromiseFlags, args)
 		case f.platform:
 			return c.rotatePlatform(ctx, s, f)
 		case f.root.name != "":
@@ -94,7 +110,7 @@ func (c *cli) rotate(ctx context.Context, f *rotateFlags, args []string) error {
 
 func (c *cli) rotateDataKeys(ctx context.Context, s *store.Store, args []string) error {
 	l := c.list("sealkv/rotate/1", []string{"tenant", "namespace", "domain", ">from", ">to"})
-	err := c.eachNamed(s, args, func(t *store.Tenant) error {
+	err := c.eachNamed(s, args, "rotating", func(t *store.Tenant) error {
 		for _, name := range args[min(1, len(args)):] {
 			if _, err := t.Namespace(name); err != nil {
 				return err
@@ -120,7 +136,7 @@ type tenantKeyRow struct {
 
 func (c *cli) rotateTenantKeys(ctx context.Context, s *store.Store, args []string) error {
 	l := c.list("sealkv/rotate-tenant-key/1", []string{"tenant", ">version"})
-	err := c.eachNamed(s, args, func(t *store.Tenant) error {
+	err := c.eachNamed(s, args, "rotating", func(t *store.Tenant) error {
 		version, err := t.RotateTenantKey(ctx)
 		if err == nil {
 			l.row(tenantKeyRow{t.ID(), version}, t.ID(), number(version))
@@ -133,10 +149,11 @@ func (c *cli) rotateTenantKeys(ctx context.Context, s *store.Store, args []strin
 	return l.end("No tenants yet.")
 }
 
-// eachNamed calls fn for the tenant in args[0], or for all. One that fails does not keep fn from
+// eachNamed calls fn, which is doing something, for the tenant in args[0], or for all. One that fails does not keep fn from
 // the others; a store that fails does.
-func (c *cli) eachNamed(s *store.Store, args []string, fn func(*store.Tenant) error) error {
+func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*store.Tenant) error) error {
 	if len(args) > 0 {
+		c.tenant = args[0]
 		t, err := s.Tenant(args[0])
 		if err != nil {
 			return err
@@ -147,7 +164,7 @@ func (c *cli) eachNamed(s *store.Store, args []string, fn func(*store.Tenant) er
 		failed int
 		first  error
 	)
-	bar, done := c.progress("rotating"), uint64(0)
+	bar, done := c.progress(doing), uint64(0)
 	err := eachTenant(s, func(info keys.TenantInfo) error {
 		done++
 		bar.count(done, "tenant")
@@ -167,7 +184,7 @@ func (c *cli) eachNamed(s *store.Store, args []string, fn func(*store.Tenant) er
 	if err != nil || failed == 0 {
 		return err
 	}
-	return fmt.Errorf("the others were rotated, but not those of %s: %w", counted(failed, "tenant"), first)
+	return fmt.Errorf("the others are done, but not %s: %w", counted(failed, "tenant"), first)
 }
 
 // isTenants reports whether an error is of one tenant's keys and says nothing of the others'.

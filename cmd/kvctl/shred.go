@@ -61,7 +61,7 @@ it: only destroying the tenant's root key ends those. It asks for --yes.`,
 		}
 		return c.completeNamespace(cmd, args[:1], start)
 	})
-	return cmd
+	return c.selects(cmd)
 }
 
 func (c *cli) shred(ctx context.Context, f *shredFlags, id string) error {

@@ -63,6 +63,13 @@ Its result is the proof on which kvctl keys retire acts; kvctl keys coverage sho
 	flags.IntVar(&f.workers, "workers", 0, "work on `N` records at a time; 0 for as many as there are processors")
 	flags.IntVar(&f.rate, "rate", 0, "at most `N` records per second; 0 for no bound")
 	flags.Var(&f.byteRate, "byte-rate", "at most `N` bytes per second, such as 10MiB; 0 for no bound")
+	return c.selects(cmd)
+}
+
+// rewrapCommand is keys sweep by the name of what it does to a value.
+func (c *cli) rewrapCommand() *cobra.Command {
+	cmd := c.keysSweepCommand()
+	cmd.Use, cmd.Aliases = "rewrap [TENANT] [NAMESPACE...]", nil
 	return cmd
 }
 

@@ -14,7 +14,7 @@ import (
 var errBad = errors.New("not everything is as it must be")
 
 func (c *cli) verifyCommand() *cobra.Command {
-	var keyless bool
+	var keyless, all bool
 	cmd := &cobra.Command{
 		Use:   "verify [TENANT] [NAMESPACE]",
 		Short: "Open every record, and report what does not open",
@@ -35,6 +35,9 @@ and those that nothing accounts for.`,
 		Args:              positional,
 		ValidArgsFunction: c.completeTenant,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && all {
+				return usagef("--all goes without TENANT")
+			}
 			opts := store.VerifyOptions{HeadsOnly: keyless}
 			if len(args) > 0 {
 				opts.Tenant = args[0]
@@ -45,8 +48,9 @@ and those that nothing accounts for.`,
 			return c.verify(cmd.Context(), opts)
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "of all tenants, as without TENANT")
 	cmd.Flags().BoolVar(&keyless, "keyless", false, "ask no root: check heads and chunks without opening them")
-	return cmd
+	return c.selects(cmd)
 }
 
 // A badRow is the JSON of what one record has.
