@@ -111,7 +111,7 @@ func (c *cli) showHead(row inspectRow, dig bool) error {
 		[2]string{"sealed", sealedHow(h)},
 		[2]string{"compressed", compressedHow(h)},
 		[2]string{"first written", moment(h.Written)},
-		[2]string{"value", size(h.Bytes)},
+		[2]string{"value", valueSize(h)},
 		[2]string{"stored", storedHow(h)},
 	)
 	if err == nil && dig && !c.json {
@@ -175,4 +175,12 @@ func storedHow(h store.Head) string {
 		text += ", chunks not"
 	}
 	return text
+}
+
+// valueSize is the length of a value; of one that is compressed nobody knows it without its key.
+func valueSize(h store.Head) string {
+	if compressedHow(h) != "" {
+		return size(h.Bytes) + " compressed"
+	}
+	return size(h.Bytes)
 }
