@@ -34,7 +34,15 @@ func (k *Keyring) keepFresh(ctx context.Context) {
 }
 
 func (k *Keyring) checkSessions(ctx context.Context) {
+	for tenant, failure := range k.endSessions(ctx) { // nothing is logged while the lock is held
+		k.opts.Logger.Info("keys ended at KeyTTL", "holder", holder(tenant), "error", failure)
+	}
+}
+
+// endSessions returns, by tenant, why roots had not vouched in time where they were asked.
+func (k *Keyring) endSessions(ctx context.Context) (failures map[string]error) {
 	now := k.opts.Now()
+	failures = map[string]error{}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for tenant, s := range k.sessions {
@@ -45,6 +53,9 @@ func (k *Keyring) checkSessions(ctx context.Context) {
 			}
 		case age >= k.opts.KeyTTL-k.tick():
 			k.purgeLocked(tenant, s)
+			if s.failure != nil {
+				failures[tenant] = s.failure
+			}
 		case age >= k.opts.KeyTTL*3/4 && !s.refreshing && !now.Before(s.retry) && (tenant == "" || s.used()):
 			s.refreshing = true
 			k.stopped.Go(func() { k.refresh(ctx, tenant, s) })
@@ -56,6 +67,7 @@ func (k *Keyring) checkSessions(ctx context.Context) {
 		}
 	}
 	k.drainingLocked(nothing) // forgets those that nobody pins any more
+	return failures
 }
 
 // sessionAge is held against both clocks: the monotonic one, which nobody can set, and the wall
@@ -86,11 +98,22 @@ func (k *Keyring) refresh(ctx context.Context, tenant string, s *session) {
 	}
 	asked := k.opts.Now()
 	err := k.vouch(ctx, tenant)
+	switch used := k.refreshed(tenant, s, asked, err); {
+	case err == nil || !used:
+	case errors.Is(err, ErrRevoked):
+		k.opts.Logger.Warn("keys ended, for the root has revoked them", "holder", holder(tenant))
+	default:
+		k.opts.Logger.Warn("root did not vouch", "holder", holder(tenant), "error", err)
+	}
+}
+
+// refreshed takes what came of asking the roots, and reports whether that is of use still.
+func (k *Keyring) refreshed(tenant string, s *session, asked time.Time, err error) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.refreshing = false
 	if k.sessions[tenant] != s || s.parent == nil {
-		return
+		return false
 	}
 	switch {
 	case err == nil:
@@ -104,8 +127,8 @@ func (k *Keyring) refresh(ctx context.Context, tenant string, s *session) {
 		now := k.opts.Now()
 		s.fail(err, now)
 		s.retry = earlier(s.retry, now.Add(k.opts.KeyTTL/16)) // or a short KeyTTL would end meanwhile
-		k.opts.Logger.Warn("root did not vouch", "holder", holder(tenant), "error", err)
 	}
+	return true
 }
 
 // vouch asks every active root of a tenant whether its key may still be used.

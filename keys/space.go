@@ -159,6 +159,9 @@ func (s *Space) build(ctx context.Context) (*Lease, error) {
 		if st, err = s.verified(ctx, own); err != nil {
 			return nil, err
 		}
+		if len(surplus) > 0 {
+			s.k.opts.Logger.Info("data keys were replaced by policy", "tenant", s.tenant, "namespace", s.namespace, "keys", len(surplus))
+		}
 	}
 	if err := s.k.advance(ctx, st.revision); err != nil {
 		return nil, err
@@ -294,6 +297,7 @@ func (s *Space) noteFallback(ctx context.Context, st *state, platform *parent) e
 	if err != nil {
 		return err
 	}
+	s.k.opts.Logger.Warn("values of a revoked tenant are read under the platform's key", "tenant", s.tenant, "namespace", s.namespace)
 	return s.k.advance(ctx, after.Revision)
 }
 

@@ -31,8 +31,13 @@ func newCollector(s *Store) *collector {
 				return
 			case <-ticker.C:
 			}
+			expired, chunks := s.counters.expired.Load(), s.counters.chunks.Load()
 			if err := s.Collect(ctx); err != nil && ctx.Err() == nil {
 				s.opts.Logger.Warn("collection failed", "error", err)
+			}
+			expired, chunks = s.counters.expired.Load()-expired, s.counters.chunks.Load()-chunks
+			if expired+chunks > 0 {
+				s.opts.Logger.Info("collected", "expired", expired, "chunks", chunks)
 			}
 		}
 	})

@@ -117,6 +117,72 @@ func TestUnavailableRootCoasts(t *testing.T) {
 	}
 }
 
+// A root that throttles is asked again only after a pause, also when it is asked before keys end.
+func TestThrottledRootIsLeftInPeace(t *testing.T) {
+	w, c, comments, _ := timed(t)
+	w.roots["test://acme"].SetError(root.ErrThrottled)
+	asked := w.unwraps("test://acme")
+	c.set(keyTTL * 80 / 100) // and the clock stands still
+	until(t, "the root is asked", func() bool { return w.unwraps("test://acme") > asked })
+	time.Sleep(4 * ticks)
+	wantValue(t, comments, "k", "v")
+	if got := w.unwraps("test://acme") - asked; got != 1 {
+		t.Fatalf("the root was asked %d times", got)
+	}
+}
+
+// Of a revoked tenant's records those that need its keys are listed, counted and, by their names, deleted;
+// in the same scan others give their values.
+func TestRecordsOfARevokedTenant(t *testing.T) {
+	w := policyWorld(t, "tenant", store.Options{Rewrap: store.RewrapOff})
+	n := w.ns("acme", "jira/comments")
+	for _, key := range []string{"a", "c", "e"} {
+		mustPut(t, n, key, "tenant's")
+	}
+	apply(t, w, 2, "platform", true)
+	for _, key := range []string{"b", "d"} {
+		mustPut(t, n, key, "platform's")
+	}
+	if err := w.tenant("acme").Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list := func() (keys, read string) {
+		for e, err := range n.Scan(t.Context(), nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys += string(e.Key)
+			switch value, err := e.Value(); {
+			case err == nil && string(value) == "platform's":
+				read += string(e.Key)
+			case !errors.Is(err, store.ErrKeyRevoked):
+				t.Errorf("%s: %q, %v", e.Key, value, err)
+			}
+		}
+		return keys, read
+	}
+	if keys, read := list(); keys != "abcde" || read != "bd" {
+		t.Fatalf("listed %s, read %s", keys, read)
+	}
+	if err := n.Delete(t.Context(), []byte("c")); err != nil {
+		t.Fatal(err)
+	}
+	if keys, _ := list(); keys != "abde" {
+		t.Fatalf("listed %s after a deletion", keys)
+	}
+	rows, err := w.Usage(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]uint64{}
+	for _, row := range rows {
+		counted[row.Domain] += row.Records
+	}
+	if counted["tenant"] != 2 || counted["platform"] != 2 {
+		t.Fatal(counted)
+	}
+}
+
 // A machine that was suspended keeps no key for longer than a tick after it wakes.
 func TestSuspendedMachine(t *testing.T) {
 	for name, now := range map[string]func(c *clock) time.Time{

@@ -240,6 +240,7 @@ func (w *sweeping) sweep(ctx context.Context, n *Namespace) error {
 			return err
 		}
 	}
+	n.store.opts.Logger.Warn("sweep paused", "tenant", n.id.tenant, "namespace", n.id.name, "error", err)
 	if w.paused++; w.paused == 1 {
 		w.first = err
 	}
