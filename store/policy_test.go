@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -354,6 +355,67 @@ func TestNothingComesBackAfterAMove(t *testing.T) {
 			}
 			wantError(t, n, "k", store.ErrKeyDestroyed)
 		})
+	}
+}
+
+// A transition ends at its date by itself: a sweep then leaves nothing with a wrap of the platform's, in chunks
+// or not; and once the platform's key is retired, what was in the engine before opens to nobody who has
+// the platform's root and the keyring of afterwards, neither through the store nor past it.
+func TestEndOfATransitionByDate(t *testing.T) {
+	c := newClock()
+	ends := c.now().Add(72 * time.Hour).UTC()
+	e := newKept()
+	w := policyWorld(t, "both\n  until: "+ends.Format(time.DateOnly), store.Options{Engine: e, Rewrap: store.RewrapOff, Now: c.now})
+	n := w.ns("acme", "jira/comments")
+	blob := content(200_000, 5)
+	mustPut(t, n, "k", "v")
+	mustCreate(t, n, "blob", blob)
+	before := map[string][]byte{}
+	for _, kind := range []codec.Kind{codec.KindRecord, codec.KindChunk, codec.KindJournal} {
+		keys, values := rawAll(t, e, kind)
+		for i := range keys {
+			before[string(keys[i])] = values[i]
+		}
+	}
+	if got := domains(t, w); got["platform"] != 2 || got["tenant"] != 2 {
+		t.Fatalf("before the end: %v", got)
+	}
+	known := w.haul(e)
+	clear(known.data) // content keys alone: as who had the platform's root has unwrapped them
+	c.move(73 * time.Hour)
+	until(t, "the transition ends", func() bool {
+		sweep(t, w, &store.SweepOptions{Again: true})
+		return domains(t, w)["platform"] == 0
+	})
+	if opened := known.opens(e); opened > 0 {
+		t.Fatalf("%d values have the content keys of the transition", opened)
+	}
+	retired, err := w.tenant("acme").RetireDataKeys(t.Context())
+	if err != nil || len(retired) != 1 || retired[0].Domain != "platform" {
+		t.Fatalf("%v, %v", retired, err)
+	}
+	if err := w.tenant("acme").Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range before {
+		rawSet(t, e, []byte(key), value)
+	}
+	wantError(t, n, "k", store.ErrKeyRevoked)
+	wantError(t, n, "blob", store.ErrKeyRevoked)
+	db := openCopy(t, filepath.Join(w.dir, "keyring.db"))
+	defer db.Close()
+	err = db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte("data-keys")).ForEach(func(k, v []byte) error {
+			row, err := codec.ParseDataKeyRow(k)
+			var rec codec.DataKey
+			if err = errors.Join(err, codec.DecodeRecord(v, &rec)); err == nil && row.Domain == codec.DomainPlatform && len(rec.Wrap) > 0 {
+				t.Errorf("data key %d can still be unwrapped", row.Number)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
