@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"weak"
 
 	"golang.org/x/sync/semaphore"
@@ -367,7 +368,7 @@ func checkVacant(dir string) error {
 		return nil
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); name != keyringName && name != recordsName {
+		if name := entry.Name(); !strings.HasPrefix(name, keyringName) && name != recordsName {
 			return fmt.Errorf("%s lies there: %w", name, fs.ErrExist)
 		}
 	}

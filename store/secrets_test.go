@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -79,10 +80,12 @@ func filesOf(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+		if err == nil && !d.IsDir() {
+			files[path], err = os.ReadFile(path)
 		}
-		files[path], err = os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the engine has removed it meanwhile
+		}
 		return err
 	})
 	if err != nil {
