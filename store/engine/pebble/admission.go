@@ -24,6 +24,7 @@ type admission struct {
 	dir     string
 	reserve uint64 // bytes of the device that are kept free
 	stride  int64  // bytes let in between two looks
+	slack   int64  // bytes let in while somebody looks
 	queue   uint64 // bytes of memtables above which writes wait
 	metrics func() *pebble.Metrics
 	health  *health
@@ -52,6 +53,7 @@ func newAdmission(o Options, dir string, h *health, metrics func() *pebble.Metri
 		dir:     dir,
 		reserve: 16 * memTable,
 		stride:  int64(memTable / 16),
+		slack:   int64(memTable),
 		queue:   maxMemTables * memTable,
 		metrics: metrics,
 		health:  h,
@@ -77,7 +79,8 @@ func (a *admission) admit(ctx context.Context, n int) error {
 				return err
 			}
 		}
-		if a.clear.Load() { // still, if another looks just now
+		// Still clear, if another looks just now; but that may take long on a busy machine.
+		if a.clear.Load() && a.unseen.Load() < a.slack {
 			return nil
 		}
 		select {
