@@ -69,6 +69,16 @@ func (k *Keyring) unlocked(ctx context.Context, tenant string) (*parent, error) 
 	}
 }
 
+// Vouched returns nil if a root of the tenant's has vouched for its key within KeyTTL, or does so now;
+// else why not.
+func (k *Keyring) Vouched(ctx context.Context, tenant string) error {
+	p, err := k.unlocked(ctx, tenant)
+	if err == nil {
+		p.release()
+	}
+	return err
+}
+
 // sessionKey returns the key if it is open, the last failure if it is too early to ask again,
 // or neither.
 func (k *Keyring) sessionKey(tenant string) (*parent, error) {

@@ -276,7 +276,7 @@ func (s *Store) deleteDestroyed(ctx context.Context) error {
 func (s *Store) deleteDestroyedOf(ctx context.Context, kind codec.Kind, v *verifier, b engine.Batch) error {
 	limits := s.engine.Limits()
 	return v.pages(ctx, kind, true, func(k codec.Key, key, raw []byte) ([]byte, error) {
-		if err := v.enter(string(k.Tenant), string(k.Namespace)); err != nil {
+		if err := v.enter(ctx, string(k.Tenant), string(k.Namespace)); err != nil {
 			return nil, err
 		}
 		if _, err := v.head(raw); !errors.Is(err, ErrKeyDestroyed) {

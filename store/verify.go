@@ -124,7 +124,7 @@ func (v *verifier) pages(ctx context.Context, kind codec.Kind, withValues bool, 
 
 func (v *verifier) records(ctx context.Context) error {
 	return v.pages(ctx, codec.KindRecord, true, func(k codec.Key, _, raw []byte) ([]byte, error) {
-		if err := v.enter(string(k.Tenant), string(k.Namespace)); err != nil {
+		if err := v.enter(ctx, string(k.Tenant), string(k.Namespace)); err != nil {
 			return nil, err
 		}
 		err := v.record(ctx, k.UserKey(), raw)
@@ -136,7 +136,7 @@ func (v *verifier) records(ctx context.Context) error {
 }
 
 // enter begins another row if the records are another namespace's from here on.
-func (v *verifier) enter(tenant, namespace string) (err error) {
+func (v *verifier) enter(ctx context.Context, tenant, namespace string) (err error) {
 	if v.row != nil && v.row.Tenant == tenant && v.row.Namespace == namespace {
 		return nil
 	}
@@ -151,7 +151,10 @@ func (v *verifier) enter(tenant, namespace string) (err error) {
 		if err != nil {
 			return err
 		}
-		v.revoked = info.Revoked || info.RootRevoked
+		v.revoked = info.Revoked
+		if info.RootRevoked && !v.opts.HeadsOnly { // when it was last asked
+			v.revoked = errors.Is(v.s.keys.Vouched(ctx, tenant), ErrKeyRevoked)
+		}
 	}
 	at := slices.IndexFunc(v.report.Rows, func(row Verified) bool { return row.Tenant == tenant && row.Namespace == namespace })
 	if at < 0 {
@@ -233,7 +236,7 @@ func (v *verifier) named(ctx context.Context, number uint32) error {
 // dictionaries verifies what values are compressed with.
 func (v *verifier) dictionaries(ctx context.Context) error {
 	return v.pages(ctx, codec.KindDictionary, true, func(k codec.Key, key, raw []byte) ([]byte, error) {
-		if err := v.enter(string(k.Tenant), string(k.Namespace)); err != nil {
+		if err := v.enter(ctx, string(k.Tenant), string(k.Namespace)); err != nil {
 			return nil, err
 		}
 		return nil, v.dictionary(ctx, k.Dictionary(), key, raw)

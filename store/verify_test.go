@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/keys/root"
 	"github.com/sealkv/sealkv/store"
 	"github.com/sealkv/sealkv/store/engine"
 )
@@ -155,4 +156,24 @@ func TestVerifyCountsWhatIsLeftOver(t *testing.T) {
 	if v := verify(t, w, store.VerifyOptions{}); v.Stray != 1 || v.Unread != 1 || v.Bad() < 2 {
 		t.Errorf("%+v", v)
 	}
+}
+
+// A root that revoked, and has vouched again since, is asked: what it was last seen to say makes nothing dark.
+func TestVerifyAsksTheRoot(t *testing.T) {
+	w := newWorld(t, store.Options{}, "acme")
+	mustPut(t, w.ns("acme", "jira/comments"), "k", "v")
+	verify := func(opened, dark uint64) {
+		t.Helper()
+		v, err := w.Verify(t.Context(), nil)
+		if err != nil || v.Rows[0].Opened != opened || v.Rows[0].Dark != dark {
+			t.Fatalf("%+v, %v", v, err)
+		}
+	}
+	w.roots["test://acme"].SetError(root.ErrRevoked)
+	w.reopen()
+	wantError(t, w.ns("acme", "jira/comments"), "k", store.ErrKeyRevoked)
+	verify(0, 1)
+	w.roots["test://acme"].SetError(nil)
+	w.reopen()
+	verify(1, 0)
 }
