@@ -311,6 +311,9 @@ func (m *model) restoreBackup() {
 	_, err := store.Restore(m.t.Context(), m.backup, d.dir(), old, &opts)
 	m.must(err)
 	m.values = maps.Clone(m.backedUp)
+	maps.DeleteFunc(m.values, func(p address, _ modelValue) bool { // what nothing opens any more is not restored
+		return m.tenants[p.tenant].inScope && !slices.Contains(m.backedUnder[p], "platform")
+	})
 	m.open()
 }
 

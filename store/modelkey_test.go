@@ -41,7 +41,7 @@ func (m *model) beside(darkens bool, act func() error) error {
 			e := all[i%len(all)]
 			got, err := e.n.Get(m.t.Context(), []byte(e.address.key))
 			dark := darkens && (errors.Is(err, store.ErrKeyRevoked) || errors.Is(err, store.ErrKeyUnavailable))
-			if !dark && (!errors.Is(err, e.class) || err == nil && string(got) != e.value) && !(darkens && err == nil && string(got) == e.value) {
+			if !dark && !isDestroyed(err, e.class) && (!errors.Is(err, e.class) || err == nil && string(got) != e.value) && !(darkens && err == nil && string(got) == e.value) {
 				failed <- fmt.Errorf("beside an act %v reads %.40q, %v; want %.40q, %v", e.address, got, err, e.value, e.class)
 				return
 			}
@@ -308,11 +308,6 @@ func (m *model) shredInScope() {
 	m.must(err)
 	if len(receipt.Namespaces) > 0 {
 		m.forget(id, receipt.Namespaces...)
-	}
-	for p, domains := range m.backedUnder {
-		if p.tenant == id && !slices.Contains(domains, "platform") {
-			delete(m.backedUp, p)
-		}
 	}
 	m.tenants[id].inScope = true
 }
