@@ -18,14 +18,6 @@ type iterator = iter.Seq2[store.Entry, error]
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// orAny is what errors.Is never finds where there is no class.
-func orAny(class error) error {
-	if class == nil {
-		return errors.New("none")
-	}
-	return class
-}
-
 func (m *model) acts() map[string]func(*rapid.T) {
 	acts := map[string]func(){
 		"put": m.put, "put long": m.stream, "put if absent": m.putIfAbsent, "compare and swap": m.compareAndSwap, "delete": m.delete,
@@ -46,8 +38,8 @@ func (m *model) acts() map[string]func(*rapid.T) {
 
 func (m *model) drawTenant() string { return rapid.SampledFrom(sorted(m.tenants)).Draw(m.T, "tenant") }
 
-func (m *model) drawPlace() address {
-	return address{m.drawTenant(), rapid.SampledFrom(modelNamespaces).Draw(m.T, "namespace"), fmt.Sprint("k", rapid.IntRange(0, 4).Draw(m.T, "key"))}
+func (m *model) drawPlace() place {
+	return place{m.drawTenant(), rapid.SampledFrom(modelNamespaces).Draw(m.T, "namespace"), fmt.Sprint("k", rapid.IntRange(0, 4).Draw(m.T, "key"))}
 }
 
 func (m *model) drawValue() string {
@@ -132,7 +124,7 @@ func (m *model) delete() {
 
 // batch writes in several namespaces, of several tenants, all or nothing.
 func (m *model) batch() {
-	b, after := m.s.NewBatch(), map[address]string{}
+	b, after := m.s.NewBatch(), map[place]string{}
 	var class error
 	for range rapid.IntRange(1, 5).Draw(m.T, "operations") {
 		p := m.drawPlace()
@@ -282,7 +274,7 @@ func (m *model) backUp() {
 	dir := m.t.TempDir()
 	info, err := m.s.Backup(m.t.Context(), dir)
 	m.must(err)
-	m.backup, m.backupID, m.backedUp, m.backedUnder = dir, info.ID, maps.Clone(m.values), map[address][]string{}
+	m.backup, m.backupID, m.backedUp, m.backedUnder = dir, info.ID, maps.Clone(m.values), map[place][]string{}
 	for p, v := range m.values {
 		if m.live(p, v) {
 			m.backedUnder[p] = m.under(p)
@@ -311,7 +303,7 @@ func (m *model) restoreBackup() {
 	_, err := store.Restore(m.t.Context(), m.backup, d.dir(), old, &opts)
 	m.must(err)
 	m.values = maps.Clone(m.backedUp)
-	maps.DeleteFunc(m.values, func(p address, _ modelValue) bool { // what nothing opens any more is not restored
+	maps.DeleteFunc(m.values, func(p place, _ modelValue) bool { // what nothing opens any more is not restored
 		return m.tenants[p.tenant].inScope && !slices.Contains(m.backedUnder[p], "platform")
 	})
 	m.open()
@@ -319,8 +311,8 @@ func (m *model) restoreBackup() {
 
 // forget takes the values of a tenant, or of one of its namespaces, out of the model and its backup.
 func (m *model) forget(tenant string, namespaces ...string) {
-	for _, values := range []map[address]modelValue{m.values, m.backedUp} {
-		maps.DeleteFunc(values, func(p address, _ modelValue) bool {
+	for _, values := range []map[place]modelValue{m.values, m.backedUp} {
+		maps.DeleteFunc(values, func(p place, _ modelValue) bool {
 			return p.tenant == tenant && (len(namespaces) == 0 || slices.Contains(namespaces, p.namespace))
 		})
 	}

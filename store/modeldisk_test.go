@@ -3,12 +3,11 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
-
-	"math/rand/v2"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
