@@ -81,14 +81,16 @@ func BenchmarkStore(b *testing.B) {
 		}
 		run("Get", func(i int) error { _, err := n.GetInto(ctx, existing[i], room); return err })
 		run("Put", func(i int) error { return n.Put(ctx, existing[i], value) })
-		run("Scan100", func(i int) error {
-			for e, err := range n.Scan(ctx, &store.ScanOptions{Start: existing[i], Limit: 100, Reuse: true}) {
+		scan := func(o store.ScanOptions) error {
+			for e, err := range n.Scan(ctx, &o) {
 				if _, valueErr := e.Value(); err != nil || valueErr != nil {
 					return fmt.Errorf("%v, %v", err, valueErr)
 				}
 			}
 			return nil
-		})
+		}
+		run("Scan100", func(i int) error { return scan(store.ScanOptions{Start: existing[i], Limit: 100, Reuse: true}) })
+		run("Scan10000", func(int) error { return scan(store.ScanOptions{Reuse: true}) })
 		batch := s.NewBatch()
 		run("Batch100", func(i int) error {
 			batch.Reset()

@@ -35,6 +35,36 @@ func (n *Namespace) begin(key []byte) (*op, error) {
 	return op, nil
 }
 
+// pinned draws an op for several records, with the keys pinned, or returns nil: who then opens one by
+// itself learns why. What waits for other keys would wait for the op, so it is not kept for that.
+func (n *Namespace) pinned(ctx context.Context) *op {
+	lease, err := n.keys.Pin(ctx)
+	if err != nil {
+		return nil
+	}
+	n.prepare(ctx, lease)
+	op := n.draw()
+	op.lease = lease
+	return op
+}
+
+// renew goes on with another record under the same keys.
+func (op *op) renew(key []byte) {
+	op.key = append(append(op.key[:0], op.n.records...), key...)
+	op.stale, op.manifest = false, op.manifest[:0]
+	clear(op.frame)
+	op.frame = op.frame[:0]
+}
+
+// unpin gives an op of pinned back, or nil, and returns nil.
+func (op *op) unpin() *op {
+	if op != nil {
+		op.lease.Unpin()
+		op.done()
+	}
+	return nil
+}
+
 // draw draws an op without a key.
 func (n *Namespace) draw() *op {
 	op := n.store.ops.Get().(*op)

@@ -23,12 +23,12 @@ type ScanOptions struct {
 	// KeysOnly opens no value and needs no key of the tenant's.
 	KeysOnly bool
 	// Reuse lends entries: key and value are the caller's until it asks for the next entry or leaves
-	// the loop, then they are wiped and their memory is used again. A scan takes two thirds of the time.
+	// the loop, then they are wiped and their memory is used again.
 	Reuse bool
 }
 
 // An Entry is one record that a scan visits. Its slices are the caller's, but with
-// ScanOptions.Reuse; they share memory with other entries, so to keep one for long is to copy it.
+// ScanOptions.Reuse; they share memory with a few other entries, so to keep one for long is to copy it.
 type Entry struct {
 	Key     []byte
 	value   []byte
@@ -56,7 +56,7 @@ var errKeysOnly = errors.New("store: the scan was for keys only")
 const (
 	firstPage    = 32   // entries of the first page, if no Limit is below; each further one has twice as many
 	maxPage      = 1024 // entries
-	maxPageBytes = 512 << 10
+	maxPageBytes = 1 << 20
 )
 
 // Scan yields the namespace's records in the order of their keys. The error is fatal and ends the
@@ -87,6 +87,11 @@ func (n *Namespace) scan(ctx context.Context, from engine.Reader, opts *ScanOpti
 }
 
 // A scanner reads page after page; it is the sink of each.
+//
+// Records are opened in one of three ways. On pages that the caller surely wants, those of a Limit and
+// all after the first, they are opened as they are read. Of a long page others open some
+// meanwhile, see ahead. What is left, because nobody knows yet whether the caller wants it or because it
+// takes more than its envelope, is opened when the caller comes to it.
 type scanner struct {
 	n     *Namespace
 	from  engine.Reader
@@ -95,8 +100,10 @@ type scanner struct {
 	left  int          // of Limit; below 0 for no limit
 	pages int
 
-	ahead    ahead  // opens the groups of this page
-	filling  *group // the page's last group, not handed over yet
+	op       *op      // opens records as they are read, while a page is
+	groups   []*group // of this page
+	filling  *group   // the last of them, if it takes more
+	ahead    ahead
 	room     int    // entries that the page still takes
 	size     int    // bytes of the page
 	last     []byte // engine key that was visited last
@@ -140,13 +147,12 @@ func (s *scanner) next(ctx context.Context, hold *hold) error {
 	if s.left >= 0 {
 		s.room = min(maxPage, s.left)
 	}
-	s.pages++
 	s.n.store.foreground.count()
 	s.size, s.last = 0, s.last[:0]
-	if err := s.from.Page(ctx, s.rest, s); err != nil {
+	if err := s.read(ctx); err != nil {
 		return err
 	}
-	s.handOver()
+	s.pages++
 	if len(s.last) == 0 || s.left == 0 {
 		s.finished = true
 		return nil
@@ -160,23 +166,40 @@ func (s *scanner) next(ctx context.Context, hold *hold) error {
 	return nil
 }
 
-// Entry copies one record out of the engine.
+func (s *scanner) read(ctx context.Context) error {
+	if !s.opts.KeysOnly {
+		if s.room >= aheadFrom {
+			s.ahead.start()
+		}
+		if s.left >= 0 || s.pages > 0 {
+			s.op = s.n.pinned(ctx)
+			defer func() { s.op = s.op.unpin() }()
+		}
+	}
+	err := s.from.Page(ctx, s.rest, s)
+	s.fill()
+	return err
+}
+
+// Entry takes one record out of the engine.
 func (s *scanner) Entry(key, value []byte) (more bool, err error) {
 	s.last = append(s.last[:0], key...)
 	if s.n.maxAge.Load() > 0 && s.n.expiredRaw(value) {
 		return true, nil
 	}
-	if s.filling == nil {
-		s.filling = newGroup()
-	}
+	room := valueLen(value)
 	if s.opts.KeysOnly {
-		value = nil
+		room = 0
 	}
-	s.filling.add(key[len(s.n.records):], value)
+	g := s.groupFor(len(key) - len(s.n.records) + room)
+	r := g.add(key[len(s.n.records):], room)
+	switch {
+	case s.opts.KeysOnly:
+		r.opened, r.err = true, errKeysOnly
+	case g.awaited || s.op == nil || !r.open(s.op, value):
+		g.keep(r, value)
+	}
 	s.size += len(key) + len(value)
-	if s.filling.full() {
-		s.handOver()
-	}
 	s.room--
 	if s.left > 0 {
 		s.left--
@@ -184,23 +207,39 @@ func (s *scanner) Entry(key, value []byte) (more bool, err error) {
 	return s.room > 0 && s.size < maxPageBytes, nil
 }
 
-// handOver gives the group that was filled to those who open.
-func (s *scanner) handOver() {
-	if s.filling != nil {
-		s.ahead.add(s.filling)
-		s.filling = nil
+// groupFor is the group for the next record, which needs so many bytes.
+func (s *scanner) groupFor(size int) *group {
+	if s.filling != nil && !s.filling.takes(size) {
+		s.fill()
 	}
+	if s.filling == nil {
+		s.filling = newGroup(size)
+		s.filling.awaited = s.ahead.takes()
+		s.groups = append(s.groups, s.filling)
+	}
+	return s.filling
+}
+
+// fill ends the group that was filled.
+func (s *scanner) fill() {
+	if s.filling != nil && s.filling.awaited {
+		s.ahead.add(s.filling)
+	}
+	s.filling = nil
 }
 
 // walk yields the entries of the page, and reports whether the caller wants more.
 func (s *scanner) walk(ctx context.Context, yield func(Entry, error) bool) bool {
-	defer s.ahead.clear()
-	for i, g := range s.ahead.groups {
-		s.ahead.take(i)
-		for j := range g.records {
-			r := &g.records[j]
+	defer s.clear()
+	for _, g := range s.groups {
+		s.ahead.await(g)
+		if !s.opts.Reuse {
+			g.own()
+		}
+		for i := range g.records {
+			r := &g.records[i]
 			if !r.opened || !r.holds() {
-				s.open(ctx, g, r)
+				s.open(ctx, r, g.of(r.envelope))
 			}
 			if s.failed = ctx.Err(); s.failed != nil {
 				yield(Entry{}, s.failed)
@@ -220,21 +259,33 @@ func (s *scanner) walk(ctx context.Context, yield func(Entry, error) bool) bool 
 	return true
 }
 
-// open opens a record of a group. The keys are pinned for this one record: a revocation takes
-// effect at the next.
-func (s *scanner) open(ctx context.Context, g *group, r *record) {
-	g.allocate(s.opts.Reuse)
-	r.opened = true
-	if s.opts.KeysOnly {
-		r.err = errKeysOnly
-		return
+// clear forgets the page.
+func (s *scanner) clear() {
+	s.ahead.clear()
+	for _, g := range s.groups {
+		g.free()
 	}
-	raw := g.of(r.envelope)
-	o, err := s.n.openFrom(ctx, s.from, r.Key, raw, r.room)
+	clear(s.groups)
+	s.groups = s.groups[:0]
+}
+
+// open opens a record by itself, whatever that takes. raw is its envelope; nil for the one in the
+// engine. The keys are pinned for this one record: a revocation takes effect at the next.
+func (s *scanner) open(ctx context.Context, r *record, raw []byte) {
+	r.opened, r.gone, r.stale = true, false, false
+	r.value, r.err, r.written = nil, nil, 0
+	var o opening
+	var err error
+	if raw == nil {
+		raw, err = s.n.rawFrom(ctx, s.from, r.Key)
+	}
+	if err == nil {
+		o, err = s.n.openFrom(ctx, s.from, r.Key, raw, r.room)
+	}
 	if err == errGone || errors.Is(err, ErrKeyDestroyed) { // rewrapped, and the key retired, since the page was read
 		o.value, err = s.n.get(ctx, s.from, r.Key, r.room)
 	}
-	r.value, r.err, r.lease, r.stale = nil, nil, o.lease, o.stale
+	r.lease, r.stale = o.lease, o.stale
 	switch {
 	case errors.Is(err, ErrNotFound):
 		r.gone = true

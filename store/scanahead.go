@@ -5,131 +5,57 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-
-	"github.com/sealkv/sealkv/codec"
-	"github.com/sealkv/sealkv/keys"
 )
-
-// A group is a few records that lie one after the other in a scan, opened by one goroutine.
-type group struct {
-	raw     []byte // envelopes, and keys until allocate
-	records []record
-	done    bool   // opened by somebody else than the caller's goroutine
-	lent    []byte // memory of entries that are lent: ScanOptions.Reuse
-}
-
-// A record is an Entry on its way.
-type record struct {
-	Entry
-	key, envelope span   // in raw
-	room          []byte // for the value, empty
-	opened        bool
-	gone          bool // deleted or expired meanwhile
-	stale         bool
-	lease         *keys.Lease // that it was opened with
-}
-
-// holds reports whether what came of opening the record may be handed out: the keys that it was
-// opened with are still in use.
-func (r *record) holds() bool {
-	return r.err != nil || r.gone || r.lease != nil && !r.lease.Unlinked()
-}
 
 const (
-	groupRecords = 16
-	groupBytes   = 64 << 10
 	// maxOpeners bounds who opens ahead, beside the caller's goroutine.
 	maxOpeners = 3
+	// aheadGroups is how many groups may wait for each of them: one who finds none waiting falls asleep.
+	aheadGroups = 8
+	// aheadFrom is how many entries a page takes at least for others to open some of them: on two
+	// processors it takes 130 µs until another goroutine runs, and 15 µs to start it.
+	aheadFrom = 256
 )
 
-// groups keeps the memory of envelopes, which nobody sees, and of entries that were lent; else that
-// of keys and values is the caller's.
-var groups = sync.Pool{New: func() any { return &group{records: make([]record, 0, groupRecords)} }}
-
-func newGroup() *group { return groups.Get().(*group) }
-
-func (g *group) add(key, envelope []byte) {
-	from := len(g.raw)
-	g.raw = append(g.raw, key...)
-	middle := len(g.raw)
-	g.raw = append(g.raw, envelope...)
-	g.records = append(g.records, record{key: span{from, middle}, envelope: span{middle, len(g.raw)}})
-}
-
-func (g *group) of(p span) []byte { return g.raw[p.from:p.to] }
-
-// valueLen bounds a value that is stored in its record.
-func (r *record) valueLen() int { return max(0, r.envelope.to-r.envelope.from-codec.SealOverhead) }
-
-func (g *group) full() bool { return len(g.records) == groupRecords || len(g.raw) >= groupBytes }
-
-// allocate makes the one piece of memory that the group's entries share; with reuse it is the group's.
-func (g *group) allocate(reuse bool) {
-	if len(g.records) == 0 || g.records[0].Key != nil {
-		return
-	}
-	size := 0
-	for i := range g.records {
-		r := &g.records[i]
-		size += len(g.of(r.key)) + r.valueLen()
-	}
-	var memory []byte
-	if reuse {
-		g.lent = slices.Grow(g.lent[:0], size)
-		memory = g.lent
-	} else {
-		memory = make([]byte, 0, size)
-	}
-	for i := range g.records {
-		r := &g.records[i]
-		at := len(memory)
-		memory = append(memory, g.of(r.key)...)
-		r.Key = memory[at:len(memory):len(memory)]
-		end := len(memory) + r.valueLen()
-		r.room = memory[len(memory):len(memory):end]
-		memory = memory[:end]
-	}
-}
-
-// free gives the group's memory back, without references to the caller's.
-func (g *group) free() {
-	clear(g.records)
-	clear(g.lent[:cap(g.lent)])
-	g.raw, g.records, g.done = g.raw[:0], g.records[:0], false
-	groups.Put(g)
-}
-
-// ahead opens the groups of a page on several goroutines, in order, while the scan still copies
-// the page out of the engine and while the caller looks at entries. Each group is claimed by one
-// of them; the caller's goroutine takes part, and opens what it claims record by record, so that
-// one who leaves early has opened nothing for nothing. A scan of one group has no goroutine but
-// the caller's.
+// ahead opens groups of a page on several goroutines, in order, while the scan still reads the page and
+// while the caller looks at entries. The scan opens
+// itself what too many groups would wait before, and what it comes to and nobody has begun.
 type ahead struct {
 	s   *scanner
 	ctx context.Context // of the scan
 
 	mu      sync.Mutex
 	changed sync.Cond // a group was added or is done, or it stops
-	groups  []*group  // of this page
-	claimed int       // the first of them are somebody's
-	working int       // groups that openers are at
+	waiting []*group  // that nobody has begun
+	working int       // groups that somebody is at
 	openers int
 	stopped bool
 	workers sync.WaitGroup
 }
 
-// add hands a group over. From the second of a scan on, somebody else opens.
-func (a *ahead) add(g *group) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.groups = append(a.groups, g)
-	if a.s.opts.KeysOnly || len(a.groups) < 2 {
-		return
-	}
-	if a.openers < min(maxOpeners, runtime.GOMAXPROCS(0)-1) {
+// start has others open, if there are processors for it.
+func (a *ahead) start() {
+	for a.openers < min(maxOpeners, runtime.GOMAXPROCS(0)-1) {
 		a.openers++
 		a.workers.Go(a.opener)
 	}
+}
+
+// takes reports whether somebody would open another group soon.
+func (a *ahead) takes() bool {
+	if a.openers == 0 {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.waiting) < aheadGroups*a.openers
+}
+
+// add hands a group over.
+func (a *ahead) add(g *group) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting = append(a.waiting, g)
 	a.changed.Broadcast()
 }
 
@@ -138,7 +64,7 @@ func (a *ahead) opener() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for !a.stopped {
-		if a.claimed == len(a.groups) {
+		if len(a.waiting) == 0 {
 			a.changed.Wait()
 			continue
 		}
@@ -146,67 +72,51 @@ func (a *ahead) opener() {
 	}
 }
 
-// openNext claims the next group and opens it. a.mu is held, but not meanwhile.
+// openNext opens the group that was added first. a.mu is held, but not meanwhile.
 func (a *ahead) openNext() {
-	g := a.groups[a.claimed]
-	a.claimed++
+	g := a.waiting[0]
+	a.waiting = slices.Delete(a.waiting, 0, 1)
 	a.working++
 	a.mu.Unlock()
-	for i := range g.records {
-		if a.ctx.Err() != nil || a.isStopped(i) {
-			break
-		}
-		a.s.open(a.ctx, g, &g.records[i])
-	}
+	a.s.openGroup(a.ctx, g)
 	a.mu.Lock()
 	a.working--
-	g.done = true
+	g.awaited = false
 	a.changed.Broadcast()
 }
 
-// isStopped looks now and then.
-func (a *ahead) isStopped(i int) bool {
-	if i%4 != 0 {
-		return false
-	}
+// isStopped is asked now and then.
+func (a *ahead) isStopped() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.stopped
 }
 
-// take returns when group i is opened, or is the caller's to open. Where it is somebody else's and
-// not done, it opens a later one meanwhile.
-func (a *ahead) take(i int) {
+// await returns when a group is not awaited any more; meanwhile it opens others.
+func (a *ahead) await(g *group) {
+	if a.openers == 0 {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for {
-		switch {
-		case a.claimed == i:
-			a.claimed++
-			return
-		case a.groups[i].done:
-			return
-		case a.claimed < len(a.groups):
+	for g.awaited {
+		if len(a.waiting) > 0 {
 			a.openNext()
-		default:
+		} else {
 			a.changed.Wait()
 		}
 	}
 }
 
-// clear forgets the page, once nobody is at it.
+// clear forgets what waits, and returns when nobody is at a group.
 func (a *ahead) clear() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.claimed = len(a.groups)
+	clear(a.waiting)
+	a.waiting = a.waiting[:0]
 	for a.working > 0 {
 		a.changed.Wait()
 	}
-	for _, g := range a.groups {
-		g.free()
-	}
-	clear(a.groups)
-	a.groups, a.claimed = a.groups[:0], 0
 }
 
 // stop ends the openers; the page that they were at is forgotten.
@@ -216,4 +126,33 @@ func (a *ahead) stop() {
 	a.changed.Broadcast()
 	a.mu.Unlock()
 	a.workers.Wait()
+}
+
+// openGroup opens the envelopes of a group: first under keys that are pinned once for all of them, then one by
+// one what takes more.
+func (s *scanner) openGroup(ctx context.Context, g *group) {
+	s.openPinned(ctx, g)
+	for i := range g.records {
+		if r := &g.records[i]; !r.opened {
+			if ctx.Err() != nil || s.ahead.isStopped() {
+				return
+			}
+			s.open(ctx, r, g.of(r.envelope))
+		}
+	}
+}
+
+func (s *scanner) openPinned(ctx context.Context, g *group) {
+	op := s.n.pinned(ctx)
+	if op == nil {
+		return
+	}
+	defer op.unpin()
+	for i := range g.records {
+		if i%4 == 0 && (ctx.Err() != nil || s.ahead.isStopped()) {
+			return
+		}
+		r := &g.records[i]
+		r.open(op, g.of(r.envelope))
+	}
 }

@@ -144,11 +144,16 @@ func (op *op) number() uint32 {
 
 // raw returns a copy of the envelope under key, or ErrNotFound.
 func (n *Namespace) raw(ctx context.Context, key []byte) ([]byte, error) {
+	return n.rawFrom(ctx, n.store.engine, key)
+}
+
+// rawFrom is raw in a state of the engine.
+func (n *Namespace) rawFrom(ctx context.Context, from engine.Reader, key []byte) ([]byte, error) {
 	if err := checkSizes(key, nil); err != nil {
 		return nil, err
 	}
 	var got catcher
-	if err := n.store.engine.Get(ctx, append(n.records[:len(n.records):len(n.records)], key...), &got); err != nil {
+	if err := from.Get(ctx, append(n.records[:len(n.records):len(n.records)], key...), &got); err != nil {
 		return nil, translated(err)
 	}
 	return got.value, nil
