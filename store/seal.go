@@ -64,9 +64,10 @@ func (n *Namespace) write(ctx context.Context, key, value []byte, written uint64
 // firstWrite is what the envelope says of a value that was first written at a time, or now if
 // that is zero or still to come: Unix seconds, or 0 where the namespace keeps no time.
 func (n *Namespace) firstWrite(at time.Time) uint64 {
-	switch now := n.now(); {
-	case n.maxAge.Load() == 0:
+	if n.maxAge.Load() == 0 {
 		return 0
+	}
+	switch now := n.now(); {
 	case at.IsZero(), at.Unix() > int64(now):
 		return now
 	}
