@@ -62,16 +62,25 @@ func (k *Keyring) Space(tenant, namespace string, want func(now time.Time) (Want
 // and minted if they are the first.
 func (s *Space) Pin(ctx context.Context) (*Lease, error) {
 	for {
-		if l := s.lease.Load(); l != nil && l.pins.acquire() {
-			if !l.used.Load() {
-				l.used.Store(true)
-			}
+		if l := s.TryPin(); l != nil {
 			return l, nil
 		}
 		if err := s.load(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// TryPin is Pin without a wait: it returns nil if the keys are not open.
+func (s *Space) TryPin() *Lease {
+	l := s.lease.Load()
+	if l == nil || !l.pins.acquire() {
+		return nil
+	}
+	if !l.used.Load() {
+		l.used.Store(true)
+	}
+	return l
 }
 
 // load publishes a lease, once for all who wait.

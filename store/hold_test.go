@@ -213,24 +213,26 @@ func TestMaxOpenWithoutLimit(t *testing.T) {
 // A scan holds nothing up, for it keeps no older state: records that are rewrapped, and whose key
 // is retired, between its reading of a page and of an entry, open under their new key.
 func TestScanOverARetirement(t *testing.T) {
-	w, _, n := holding(t, mem.New())
-	seen := 0
-	for e, err := range n.Scan(t.Context(), nil) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen++; seen == 1 {
-			rotateAcme(t, w)
-			sweep(t, w, nil)
-			if err := w.tenant("acme").RetireDataKey(t.Context(), n.Name(), 1, false); err != nil {
+	for _, limit := range []int{0, 2} {
+		w, _, n := holding(t, mem.New())
+		seen := 0
+		for e, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: limit}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen++; seen == 1 {
+				rotateAcme(t, w)
+				sweep(t, w, nil)
+				if err := w.tenant("acme").RetireDataKey(t.Context(), n.Name(), 1, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := e.Value(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := e.Value(); err != nil {
-			t.Fatal(err)
+		if seen != 2 {
+			t.Fatalf("limit %d: %d entries", limit, seen)
 		}
-	}
-	if seen != 2 {
-		t.Fatalf("%d entries", seen)
 	}
 }

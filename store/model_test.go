@@ -266,6 +266,9 @@ func (m *model) checkScan(tenant, namespace string, values map[place]modelValue,
 	if opts.Reverse {
 		slices.Reverse(want)
 	}
+	if opts.Limit > 0 {
+		want = want[:min(len(want), opts.Limit)]
+	}
 	at := 0
 	for e, err := range scan(m.ns(place{tenant, namespace, ""})) {
 		m.must(err)

@@ -155,7 +155,10 @@ func (m *model) batch() {
 }
 
 func (m *model) scan() {
-	opts := &store.ScanOptions{Reverse: rapid.Bool().Draw(m.T, "reverse"), Reuse: rapid.Bool().Draw(m.T, "reuse")}
+	opts := &store.ScanOptions{
+		Reverse: rapid.Bool().Draw(m.T, "reverse"), Reuse: rapid.Bool().Draw(m.T, "reuse"),
+		Limit: rapid.SampledFrom([]int{0, 1, 3, 300}).Draw(m.T, "limit"),
+	}
 	m.checkScan(m.drawTenant(), rapid.SampledFrom(modelNamespaces).Draw(m.T, "namespace"), m.values, opts,
 		func(n *store.Namespace) iterator { return n.Scan(m.t.Context(), opts) })
 }
@@ -179,7 +182,7 @@ func (m *model) readSnapshot() {
 	if m.snapshot == nil {
 		m.Skip("there is none")
 	}
-	opts := &store.ScanOptions{}
+	opts := &store.ScanOptions{Limit: rapid.SampledFrom([]int{0, 2}).Draw(m.T, "limit")}
 	m.checkScan(m.drawTenant(), rapid.SampledFrom(modelNamespaces).Draw(m.T, "namespace"), m.snapped, opts,
 		func(n *store.Namespace) iterator { return m.snapshot.Scan(m.t.Context(), n, opts) })
 }

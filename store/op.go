@@ -35,11 +35,11 @@ func (n *Namespace) begin(key []byte) (*op, error) {
 	return op, nil
 }
 
-// pinned draws an op for several records, with the keys pinned, or returns nil: who then opens one by
-// itself learns why. What waits for other keys would wait for the op, so it is not kept for that.
+// pinned draws an op for several records under the keys that are open, pinned, or returns nil if none are.
+// Until unpin nothing is called that may wait for other keys: those may wait for this op.
 func (n *Namespace) pinned(ctx context.Context) *op {
-	lease, err := n.keys.Pin(ctx)
-	if err != nil {
+	lease := n.keys.TryPin()
+	if lease == nil {
 		return nil
 	}
 	n.prepare(ctx, lease)
@@ -56,13 +56,10 @@ func (op *op) renew(key []byte) {
 	op.frame = op.frame[:0]
 }
 
-// unpin gives an op of pinned back, or nil, and returns nil.
-func (op *op) unpin() *op {
-	if op != nil {
-		op.lease.Unpin()
-		op.done()
-	}
-	return nil
+// unpin gives an op of pinned back.
+func (op *op) unpin() {
+	op.lease.Unpin()
+	op.done()
 }
 
 // draw draws an op without a key.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -46,7 +47,8 @@ func (e Entry) Written() time.Time {
 }
 
 // Value returns the value, or the *RecordError for which it does not open: one such record does
-// not end the scan.
+// not end the scan. In a scan of keys only it is always an error; of a value longer than MaxValueLen it is
+// ErrTooLarge.
 func (e Entry) Value() ([]byte, error) { return e.value, e.err }
 
 var errKeysOnly = errors.New("store: the scan was for keys only")
@@ -61,7 +63,8 @@ const (
 
 // Scan yields the namespace's records in the order of their keys. The error is fatal and ends the
 // scan; a record that does not open is an Entry. Each page of a scan is one state of the
-// namespace, later pages are later states: use a Snapshot where that matters.
+// namespace, later pages are later states, and so is a record whose key was revoked or destroyed after its
+// page was read: use a Snapshot where that matters.
 func (n *Namespace) Scan(ctx context.Context, opts *ScanOptions) iter.Seq2[Entry, error] {
 	return n.scan(ctx, n.store.engine, opts, nil)
 }
@@ -69,17 +72,18 @@ func (n *Namespace) Scan(ctx context.Context, opts *ScanOptions) iter.Seq2[Entry
 // scan scans from a state of the engine; hold is what keeps that, nil for the newest.
 func (n *Namespace) scan(ctx context.Context, from engine.Reader, opts *ScanOptions, hold *hold) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		s := newScanner(n, from, opts)
-		s.ahead.ctx = ctx
+		s := newScanner(ctx, n, from, opts, hold)
 		o := n.store.foreground.begin(OpScan)
 		defer func() { o.end(s.failed) }()
+		defer s.clear()
 		defer s.ahead.stop()
-		for !s.finished {
-			if s.failed = translated(s.next(ctx, hold)); s.failed != nil {
-				yield(Entry{}, s.failed)
+		for !s.finished && s.left != 0 {
+			s.failed = translated(s.next())
+			if s.failed == nil && !s.walk(yield) {
 				return
 			}
-			if !s.walk(ctx, yield) {
+			if s.failed != nil {
+				yield(Entry{}, s.failed)
 				return
 			}
 		}
@@ -91,28 +95,31 @@ func (n *Namespace) scan(ctx context.Context, from engine.Reader, opts *ScanOpti
 // Records are opened in one of three ways. On pages that the caller surely wants, those of a Limit and
 // all after the first, they are opened as they are read. Of a long page others open some
 // meanwhile, see ahead. What is left, because nobody knows yet whether the caller wants it or because it
-// takes more than its envelope, is opened when the caller comes to it.
+// takes more than its envelope and the keys at hand, is opened when the caller comes to it.
 type scanner struct {
+	ctx   context.Context
 	n     *Namespace
 	from  engine.Reader
+	hold  *hold
 	opts  ScanOptions
 	rest  engine.Range // what is not visited yet
 	left  int          // of Limit; below 0 for no limit
 	pages int
 
-	op       *op      // opens records as they are read, while a page is
+	op       *op      // opens records as they are read; nil where they are not
+	helped   bool     // others open some of this page
 	groups   []*group // of this page
 	filling  *group   // the last of them, if it takes more
 	ahead    ahead
-	room     int    // entries that the page still takes
+	entries  int    // that the page still takes
 	size     int    // bytes of the page
 	last     []byte // engine key that was visited last
 	finished bool
 	failed   error // for which the scan ended
 }
 
-func newScanner(n *Namespace, from engine.Reader, opts *ScanOptions) *scanner {
-	s := &scanner{n: n, from: from, left: -1}
+func newScanner(ctx context.Context, n *Namespace, from engine.Reader, opts *ScanOptions, hold *hold) *scanner {
+	s := &scanner{ctx: ctx, n: n, from: from, hold: hold, left: -1}
 	s.ahead.s, s.ahead.changed.L = s, &s.ahead.mu
 	if opts != nil {
 		s.opts = *opts
@@ -137,23 +144,22 @@ func join(prefix, rest []byte) []byte {
 }
 
 // next reads a page.
-func (s *scanner) next(ctx context.Context, hold *hold) error {
-	if hold != nil {
-		if err := s.n.store.check(hold); err != nil {
-			return err
-		}
+func (s *scanner) next() error {
+	if err := s.check(); err != nil {
+		return err
 	}
-	s.room = min(maxPage, firstPage<<min(s.pages, 10))
+	s.entries = min(maxPage, firstPage<<min(s.pages, 10))
 	if s.left >= 0 {
-		s.room = min(maxPage, s.left)
+		s.entries = min(maxPage, s.left)
 	}
+	s.helped = s.entries >= aheadFrom && !s.opts.KeysOnly
 	s.n.store.foreground.count()
 	s.size, s.last = 0, s.last[:0]
-	if err := s.read(ctx); err != nil {
+	if err := s.read(); err != nil {
 		return err
 	}
 	s.pages++
-	if len(s.last) == 0 || s.left == 0 {
+	if len(s.last) == 0 {
 		s.finished = true
 		return nil
 	}
@@ -166,26 +172,40 @@ func (s *scanner) next(ctx context.Context, hold *hold) error {
 	return nil
 }
 
-func (s *scanner) read(ctx context.Context) error {
-	if !s.opts.KeysOnly {
-		if s.room >= aheadFrom {
-			s.ahead.start()
-		}
-		if s.left >= 0 || s.pages > 0 {
-			s.op = s.n.pinned(ctx)
-			defer func() { s.op = s.op.unpin() }()
-		}
+// check reports whether the state that is scanned is still kept.
+func (s *scanner) check() error {
+	if s.hold == nil {
+		return nil
 	}
-	err := s.from.Page(ctx, s.rest, s)
+	return s.n.store.check(s.hold)
+}
+
+func (s *scanner) read() error {
+	if (s.left >= 0 || s.pages > 0) && !s.opts.KeysOnly {
+		s.op = s.n.pinned(s.ctx)
+		defer s.unpin()
+	}
+	err := s.from.Page(s.ctx, s.rest, s)
 	s.fill()
 	return err
+}
+
+func (s *scanner) unpin() {
+	if s.op != nil {
+		s.op.unpin()
+		s.op = nil
+	}
 }
 
 // Entry takes one record out of the engine.
 func (s *scanner) Entry(key, value []byte) (more bool, err error) {
 	s.last = append(s.last[:0], key...)
+	s.size += len(key) + len(value)
+	if s.op != nil && s.op.lease.Unlinked() {
+		s.unpin() // who ends the lease waits for it
+	}
 	if s.n.maxAge.Load() > 0 && s.n.expiredRaw(value) {
-		return true, nil
+		return s.size < maxPageBytes, nil
 	}
 	room := valueLen(value)
 	if s.opts.KeysOnly {
@@ -199,12 +219,12 @@ func (s *scanner) Entry(key, value []byte) (more bool, err error) {
 	case g.awaited || s.op == nil || !r.open(s.op, value):
 		g.keep(r, value)
 	}
-	s.size += len(key) + len(value)
-	s.room--
+	s.size += max(0, len(r.value)-room) // it was compressed
+	s.entries--
 	if s.left > 0 {
 		s.left--
 	}
-	return s.room > 0 && s.size < maxPageBytes, nil
+	return s.entries > 0 && s.size < maxPageBytes, nil
 }
 
 // groupFor is the group for the next record, which needs so many bytes.
@@ -214,7 +234,7 @@ func (s *scanner) groupFor(size int) *group {
 	}
 	if s.filling == nil {
 		s.filling = newGroup(size)
-		s.filling.awaited = s.ahead.takes()
+		s.filling.awaited = s.helped && len(s.groups) > 0 && s.ahead.takes()
 		s.groups = append(s.groups, s.filling)
 	}
 	return s.filling
@@ -228,75 +248,133 @@ func (s *scanner) fill() {
 	s.filling = nil
 }
 
-// walk yields the entries of the page, and reports whether the caller wants more.
-func (s *scanner) walk(ctx context.Context, yield func(Entry, error) bool) bool {
-	defer s.clear()
-	for _, g := range s.groups {
+// walk yields the entries of the page, and reports whether the caller wants more. It does not if
+// s.failed is set.
+func (s *scanner) walk(yield func(Entry, error) bool) bool {
+	for i, g := range s.groups {
 		s.ahead.await(g)
 		if !s.opts.Reuse {
 			g.own()
 		}
-		for i := range g.records {
-			r := &g.records[i]
-			if !r.opened || !r.holds() {
-				s.open(ctx, r, g.of(r.envelope))
+		for j := range g.records {
+			r := &g.records[j]
+			if s.failed = s.prepare(r, g); s.failed != nil {
+				return true
 			}
-			if s.failed = ctx.Err(); s.failed != nil {
-				yield(Entry{}, s.failed)
-				return false
-			}
-			if r.gone {
+			if r.gone || s.n.expired(r.written) {
+				if s.left >= 0 {
+					s.left++
+				}
 				continue
 			}
-			if r.stale {
-				s.n.store.hint(ctx, s.n, r.Key)
+			more := yield(r.Entry, nil)
+			if s.opts.Reuse {
+				clear(r.value)
 			}
-			if !yield(r.Entry, nil) {
+			r.value = nil
+			if !more {
 				return false
 			}
 		}
+		g.free()
+		s.groups[i] = nil
 	}
+	s.groups = s.groups[:0]
 	return true
 }
 
-// clear forgets the page.
+// clear frees what is left of a page.
 func (s *scanner) clear() {
-	s.ahead.clear()
 	for _, g := range s.groups {
-		g.free()
+		if g != nil {
+			g.free()
+		}
 	}
-	clear(s.groups)
-	s.groups = s.groups[:0]
+	s.groups = nil
+}
+
+// prepare has a record opened that the caller comes to, under keys that are in use now. An error is
+// fatal.
+func (s *scanner) prepare(r *record, g *group) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if !r.opened {
+		if err := s.open(r, g.of(r.envelope)); err != nil {
+			return err
+		}
+	}
+	if r.stale {
+		s.n.store.hint(s.ctx, s.n, r.Key)
+	}
+	if r.lease == nil || !r.lease.Unlinked() {
+		return nil
+	}
+	switch err := s.findKey(r); err {
+	case nil:
+		return nil
+	case errGone:
+		return s.open(r, g.of(r.envelope))
+	default:
+		r.reset()
+		r.err = s.n.failedUnder(r.number, err)
+		return nil
+	}
+}
+
+// findKey looks whether the key that a record was opened with opens it still, under the keys of now:
+// errGone if it does not, another error if there are none.
+func (s *scanner) findKey(r *record) error {
+	lease, err := s.n.keys.Pin(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer lease.Unpin()
+	if _, err = lease.Find(r.number); err != nil || lease.Fallback {
+		return errGone
+	}
+	return nil
 }
 
 // open opens a record by itself, whatever that takes. raw is its envelope; nil for the one in the
-// engine. The keys are pinned for this one record: a revocation takes effect at the next.
-func (s *scanner) open(ctx context.Context, r *record, raw []byte) {
-	r.opened, r.gone, r.stale = true, false, false
-	r.value, r.err, r.written = nil, nil, 0
+// engine. The keys are pinned for this one record: a revocation takes effect at the next. An error
+// is no failure of the record's, and fatal.
+func (s *scanner) open(r *record, raw []byte) (fatal error) {
+	r.reset()
+	key, room := r.Key, r.room
 	var o opening
-	var err error
-	if raw == nil {
-		raw, err = s.n.rawFrom(ctx, s.from, r.Key)
+	err := error(errGone)
+	if raw != nil {
+		o, err = s.n.openFrom(s.ctx, s.from, key, raw, room)
 	}
-	if err == nil {
-		o, err = s.n.openFrom(ctx, s.from, r.Key, raw, r.room)
+	// It was rewrapped or replaced since the page was read, and what was there cannot be opened any more.
+	for err == errGone || errors.Is(err, ErrKeyDestroyed) {
+		now, failed := s.n.rawFrom(s.ctx, s.from, key)
+		if errors.Is(failed, ErrNotFound) {
+			r.gone = true
+			return nil
+		}
+		if failed != nil {
+			return cmp.Or(s.check(), failed)
+		}
+		if err != errGone && bytes.Equal(now, raw) {
+			break
+		}
+		raw = now
+		o, err = s.n.openFrom(s.ctx, s.from, key, raw, room)
 	}
-	if err == errGone || errors.Is(err, ErrKeyDestroyed) { // rewrapped, and the key retired, since the page was read
-		o.value, err = s.n.get(ctx, s.from, r.Key, r.room)
-	}
-	r.lease, r.stale = o.lease, o.stale
 	switch {
 	case errors.Is(err, ErrNotFound):
 		r.gone = true
 	case err != nil:
 		r.err = err
 	default:
-		r.value = o.value[:len(o.value):len(o.value)]
+		r.value, r.lease, r.number, r.stale = o.value[:len(o.value):len(o.value)], o.lease, o.number, o.stale
 		if s.n.maxAge.Load() > 0 {
 			r.written = writtenIn(raw)
 		}
 	}
+	return nil
 }
 
 // writtenIn is the time in an envelope that opened.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"runtime"
 	"slices"
 	"sync"
@@ -18,33 +17,26 @@ const (
 )
 
 // ahead opens groups of a page on several goroutines, in order, while the scan still reads the page and
-// while the caller looks at entries. The scan opens
-// itself what too many groups would wait before, and what it comes to and nobody has begun.
+// while the caller looks at entries: those envelopes that open by themselves. The scan opens a group
+// itself where enough wait already; while it waits for one, it opens others.
 type ahead struct {
-	s   *scanner
-	ctx context.Context // of the scan
+	s *scanner
 
 	mu      sync.Mutex
 	changed sync.Cond // a group was added or is done, or it stops
 	waiting []*group  // that nobody has begun
-	working int       // groups that somebody is at
-	openers int
 	stopped bool
+
+	openers int // begun; the scan's
 	workers sync.WaitGroup
 }
 
-// start has others open, if there are processors for it.
-func (a *ahead) start() {
+// takes reports whether somebody would open another group soon. At the first time it has them begin,
+// if there are processors for it.
+func (a *ahead) takes() bool {
 	for a.openers < min(maxOpeners, runtime.GOMAXPROCS(0)-1) {
 		a.openers++
 		a.workers.Go(a.opener)
-	}
-}
-
-// takes reports whether somebody would open another group soon.
-func (a *ahead) takes() bool {
-	if a.openers == 0 {
-		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,20 +68,13 @@ func (a *ahead) opener() {
 func (a *ahead) openNext() {
 	g := a.waiting[0]
 	a.waiting = slices.Delete(a.waiting, 0, 1)
-	a.working++
 	a.mu.Unlock()
-	a.s.openGroup(a.ctx, g)
-	a.mu.Lock()
-	a.working--
-	g.awaited = false
-	a.changed.Broadcast()
-}
-
-// isStopped is asked now and then.
-func (a *ahead) isStopped() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.stopped
+	defer func() {
+		a.mu.Lock()
+		g.awaited = false
+		a.changed.Broadcast()
+	}()
+	a.s.openGroup(g)
 }
 
 // await returns when a group is not awaited any more; meanwhile it opens others.
@@ -108,18 +93,7 @@ func (a *ahead) await(g *group) {
 	}
 }
 
-// clear forgets what waits, and returns when nobody is at a group.
-func (a *ahead) clear() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	clear(a.waiting)
-	a.waiting = a.waiting[:0]
-	for a.working > 0 {
-		a.changed.Wait()
-	}
-}
-
-// stop ends the openers; the page that they were at is forgotten.
+// stop ends the openers, and returns when nobody is at a group any more.
 func (a *ahead) stop() {
 	a.mu.Lock()
 	a.stopped = true
@@ -128,28 +102,15 @@ func (a *ahead) stop() {
 	a.workers.Wait()
 }
 
-// openGroup opens the envelopes of a group: first under keys that are pinned once for all of them, then one by
-// one what takes more.
-func (s *scanner) openGroup(ctx context.Context, g *group) {
-	s.openPinned(ctx, g)
-	for i := range g.records {
-		if r := &g.records[i]; !r.opened {
-			if ctx.Err() != nil || s.ahead.isStopped() {
-				return
-			}
-			s.open(ctx, r, g.of(r.envelope))
-		}
-	}
-}
-
-func (s *scanner) openPinned(ctx context.Context, g *group) {
-	op := s.n.pinned(ctx)
+// openGroup opens the envelopes of a group that open by themselves, if the keys are open.
+func (s *scanner) openGroup(g *group) {
+	op := s.n.pinned(s.ctx)
 	if op == nil {
 		return
 	}
 	defer op.unpin()
 	for i := range g.records {
-		if i%4 == 0 && (ctx.Err() != nil || s.ahead.isStopped()) {
+		if op.lease.Unlinked() {
 			return
 		}
 		r := &g.records[i]

@@ -2,13 +2,18 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/store"
+	"github.com/sealkv/sealkv/store/engine"
+	"github.com/sealkv/sealkv/store/engine/mem"
 )
 
 // scanWorld has many records, of which some are long, some in chunks.
@@ -127,26 +132,247 @@ func TestScanAheadLeavesNobody(t *testing.T) {
 	}
 }
 
-// What was lent is wiped when the scan is over, and what was not lent stays.
+// What was lent is wiped, whatever it was stored as, and what was not lent stays.
 func TestScanReuse(t *testing.T) {
-	_, n := scanWorld(t, 100)
-	for _, reuse := range []bool{true, false} {
-		var kept []byte
-		for e, err := range n.Scan(t.Context(), &store.ScanOptions{Start: []byte("00001"), Reuse: reuse}) {
+	w := policyWorld(t, packed("tenant", "zstd"), store.Options{NoSync: true, Inline: 32 << 10})
+	n := w.ns("acme", "jira/comments")
+	for i := range 40 { // the first is in chunks, and all but the shortest are compressed
+		mustPut(t, n, fmt.Sprintf("%05d", i), scanValue(i))
+	}
+	for _, o := range []store.ScanOptions{{Reuse: true}, {Reuse: true, Limit: 40}, {}, {Limit: 40}} {
+		var kept [][]byte
+		for e, err := range n.Scan(t.Context(), &o) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if kept == nil {
-				kept, _ = e.Value()
+			value, err := e.Value()
+			if err != nil || string(value) != scanValue(len(kept)) {
+				t.Fatalf("%+v: %s has %d bytes, %v", o, e.Key, len(value), err)
+			}
+			kept = append(kept, value)
+		}
+		for i := range kept {
+			want := []byte(scanValue(i))
+			if o.Reuse {
+				clear(want)
+			}
+			if !bytes.Equal(kept[i], want) {
+				t.Errorf("%+v: value %d is %.20q afterwards", o, i, kept[i])
 			}
 		}
-		want := []byte(scanValue(1))
-		if reuse {
-			clear(want)
+	}
+}
+
+// pagesEngine calls entry before each entry of a page of records, and chunk for each chunk that is read.
+type pagesEngine struct {
+	engine.Engine
+	entry func(page, i int)
+	chunk func()
+	pages int
+}
+
+func (e *pagesEngine) Get(ctx context.Context, key []byte, sink engine.Sink) error {
+	if e.chunk != nil && codec.Kind(key[0]) == codec.KindChunk {
+		e.chunk()
+	}
+	return e.Engine.Get(ctx, key, sink)
+}
+
+type pageEntry struct{ key, value []byte }
+
+type collected []pageEntry
+
+func (c *collected) Entry(key, value []byte) (bool, error) {
+	*c = append(*c, pageEntry{bytes.Clone(key), bytes.Clone(value)})
+	return true, nil
+}
+
+func (e *pagesEngine) Page(ctx context.Context, r engine.Range, sink engine.PageSink) error {
+	if e.chunk != nil && codec.Kind(r.Start[0]) == codec.KindChunk {
+		e.chunk()
+	}
+	if e.entry == nil || codec.Kind(r.Start[0]) != codec.KindRecord {
+		return e.Engine.Page(ctx, r, sink)
+	}
+	e.pages++
+	var all collected // a sink that pauses would keep the engine's lock
+	if err := e.Engine.Page(ctx, r, &all); err != nil {
+		return err
+	}
+	for i, one := range all {
+		e.entry(e.pages, i)
+		if more, err := sink.Entry(one.key, one.value); err != nil || !more {
+			return err
 		}
-		if !bytes.Equal(kept, want) {
-			t.Errorf("reuse %v: the value is %.20q afterwards", reuse, kept)
+	}
+	return nil
+}
+
+// Values in chunks are not opened before the caller comes to them: many would not fit into memory.
+func TestScanOpensNoChunksAhead(t *testing.T) {
+	var read atomic.Int64
+	e := &pagesEngine{Engine: mem.New(), chunk: func() { read.Add(1) }}
+	w := newWorld(t, store.Options{NoSync: true, Inline: 1 << 10, Engine: e}, "acme")
+	n := w.ns("acme", "jira/comments")
+	for i := range 300 {
+		mustPut(t, n, fmt.Sprintf("%05d", i), string(make([]byte, 2<<10)))
+	}
+	wantValue(t, n, "00000", string(make([]byte, 2<<10)))
+	before, seen := read.Load(), 0
+	for entry, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: 300}) {
+		if err != nil {
+			t.Fatal(err)
 		}
+		if seen++; seen == 1 {
+			time.Sleep(20 * time.Millisecond) // for who opens ahead
+		}
+		if value, err := entry.Value(); err != nil || len(value) != 2<<10 {
+			t.Fatalf("%d bytes, %v", len(value), err)
+		}
+		if got := read.Load() - before; got > int64(2*seen) {
+			t.Fatalf("%d chunks read for %d values", got, seen)
+		}
+	}
+	if seen != 300 {
+		t.Errorf("%d entries", seen)
+	}
+}
+
+// A revocation does not wait for a page to end, however long that takes.
+func TestScanLetsRevocationThrough(t *testing.T) {
+	var revoke func()
+	revoked := make(chan struct{})
+	visited := 0
+	e := &pagesEngine{Engine: mem.New(), entry: func(_, i int) {
+		if revoke == nil {
+			return
+		}
+		if i == 10 {
+			go revoke()
+		}
+		if i < 10 {
+			return
+		}
+		select {
+		case <-revoked:
+		case <-time.After(5 * time.Millisecond):
+			visited++
+		}
+	}}
+	w := newWorld(t, store.Options{NoSync: true, Engine: e}, "acme")
+	n := w.ns("acme", "jira/comments")
+	for i := range 250 {
+		mustPut(t, n, fmt.Sprintf("%05d", i), "v")
+	}
+	revoke = func() {
+		if err := w.tenant("acme").Revoke(context.Background()); err != nil {
+			t.Error(err)
+		}
+		close(revoked)
+	}
+	for entry, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: 250}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if value, err := entry.Value(); !errors.Is(err, store.ErrKeyRevoked) {
+			t.Fatalf("%q, %v", value, err)
+		}
+	}
+	if <-revoked; visited > 200 {
+		t.Errorf("the revocation waited for %d entries", visited)
+	}
+}
+
+// Records past their max-age, however many, do not make a page longer.
+func TestScanPagesOverExpired(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	longest := 0
+	e := &pagesEngine{Engine: mem.New(), entry: func(_, i int) { longest = max(longest, i) }}
+	w := newWorld(t, store.Options{NoSync: true, Engine: e, Now: func() time.Time { return now }}, "acme")
+	n := w.ns("acme", "jira/cached-content")
+	for i := range 3000 {
+		mustPut(t, n, fmt.Sprintf("%05d", i), string(make([]byte, 1<<10)))
+	}
+	now = now.Add(n.MaxAge())
+	mustPut(t, n, "last", "v")
+	longest = 0
+	if got := scanned(t, n, &store.ScanOptions{Limit: 10}); len(got) != 1 || got[0] != "last" {
+		t.Errorf("%q", got)
+	}
+	if longest > 1024 {
+		t.Errorf("a page of %d entries", longest)
+	}
+}
+
+func scanned(t *testing.T, n *store.Namespace, o *store.ScanOptions) (got []string) {
+	t.Helper()
+	for e, err := range n.Scan(t.Context(), o) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(e.Key))
+	}
+	return got
+}
+
+// A value that reaches its max-age after its page was read is not handed out, and another one takes its
+// place under the Limit.
+func TestScanExpiresWhileTheCallerLooks(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	w := newWorld(t, store.Options{NoSync: true, Now: func() time.Time { return now }}, "acme")
+	n := w.ns("acme", "jira/cached-content")
+	mustPut(t, n, "b", "v")
+	now = now.Add(time.Hour)
+	for _, key := range []string{"a", "c", "d"} {
+		mustPut(t, n, key, "v")
+	}
+	var got []string
+	for e, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: 2}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(e.Key))
+		now = now.Add(n.MaxAge() - time.Hour)
+	}
+	if fmt.Sprint(got) != "[a c]" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A rotation does not tear a page: it is of one state still.
+func TestScanOverARotation(t *testing.T) {
+	w, n := scanWorld(t, 0)
+	for _, key := range []string{"a", "b"} {
+		mustPut(t, n, key, "before")
+	}
+	for _, limit := range []int{0, 2} {
+		seen := 0
+		for e, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: limit}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if value, err := e.Value(); err != nil || string(value) != "before" {
+				t.Fatalf("limit %d: %s is %q, %v", limit, e.Key, value, err)
+			}
+			if seen++; seen == 1 {
+				mustPut(t, n, "b", "after")
+				rotateAcme(t, w)
+			}
+		}
+		mustPut(t, n, "b", "before")
+	}
+}
+
+// A scan of what was never written needs no keys, and makes none.
+func TestScanMakesNoKeys(t *testing.T) {
+	w := newWorld(t, store.Options{NoSync: true}, "acme")
+	n := w.ns("acme", "jira/comments")
+	if got := scanned(t, n, &store.ScanOptions{Limit: 10}); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	list, err := w.tenant("acme").DataKeys()
+	if err != nil || len(list) > 0 {
+		t.Errorf("%d keys, %v", len(list), err)
 	}
 }
 

@@ -13,7 +13,7 @@ type group struct {
 	records []record
 	memory  []byte // keys and values; it does not move
 	raw     []byte // envelopes that are still to be opened
-	awaited bool   // somebody else than the scan opens it, and has not yet; guarded by ahead.mu from ahead.add on
+	awaited bool   // handed over, and not opened yet; guarded by ahead.mu from ahead.add on
 }
 
 // A record is an Entry on its way.
@@ -25,7 +25,8 @@ type record struct {
 	opened   bool
 	gone     bool // deleted or expired meanwhile
 	stale    bool
-	lease    *keys.Lease // that it was opened with
+	lease    *keys.Lease // that it was opened with; nil if it was not
+	number   uint32      // of a data key that it names
 }
 
 const (
@@ -99,15 +100,25 @@ func (g *group) of(p span) []byte {
 	return g.raw[p.from:p.to]
 }
 
-// free gives the group's memory back. What is larger than that of others is left.
+// free gives the group's memory back, wiped. What is larger than that of others is left. Values that are
+// still there were handed to nobody.
 func (g *group) free() {
+	for i := range g.records {
+		clear(g.records[i].value)
+	}
 	clear(g.memory)
 	clear(g.records)
 	g.records, g.memory, g.raw, g.awaited = g.records[:0], g.memory[:0], g.raw[:0], false
-	if cap(g.memory) > groupBytes || cap(g.raw) > 2*groupBytes {
-		return
+	if cap(g.memory) <= groupBytes && cap(g.raw) <= 2*groupBytes {
+		groups.Put(g)
 	}
-	groups.Put(g)
+}
+
+// reset forgets, wiped, what came of opening the record.
+func (r *record) reset() {
+	clear(r.value)
+	clear(r.room[:cap(r.room)])
+	*r = record{Entry: Entry{Key: r.Key}, at: r.at, room: r.room, envelope: r.envelope, opened: true, number: r.number}
 }
 
 // open opens the record's envelope under the keys that op has pinned. It reports false, and leaves the
@@ -118,16 +129,10 @@ func (r *record) open(op *op, envelope []byte) bool {
 	if op.Value(envelope) != nil || len(op.manifest) > 0 {
 		return false
 	}
-	r.opened, r.value, r.lease = true, op.dst[:len(op.dst):len(op.dst)], op.lease
-	r.stale = op.stale && !op.lease.Fallback
+	r.opened, r.value = true, op.dst[:len(op.dst):len(op.dst)]
+	r.lease, r.number, r.stale = op.lease, op.number(), op.stale && !op.lease.Fallback
 	if op.n.maxAge.Load() > 0 {
 		r.written = op.env.Written
 	}
 	return true
-}
-
-// holds reports whether what came of opening the record may be handed out: the keys that it was
-// opened with are still in use.
-func (r *record) holds() bool {
-	return r.err != nil || r.gone || r.lease != nil && !r.lease.Unlinked()
 }
