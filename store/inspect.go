@@ -98,10 +98,10 @@ func plainBytes(e *codec.Envelope) uint64 {
 type Usage struct {
 	Tenant    string   `json:"tenant"`
 	Namespace string   `json:"namespace"`
-	Domain    string   `json:"domain"` // tenant, platform, both; "?" for keys that the keyring does not have there
-	Key       uint32   `json:"key"`    // the data key; the tenant's where there are two
-	Keys      []uint32 `json:"keys"`   // all of them
-	State     string   `json:"state"`  // of Key
+	Domain    string   `json:"domain"`   // tenant, platform, both; "?" for keys that the keyring does not have there
+	Key       uint32   `json:"data_key"` // the data key; the tenant's where there are two
+	Keys      []uint32 `json:"keys"`     // all of them
+	State     string   `json:"state"`    // of Key
 	Records   uint64   `json:"records"`
 	Bytes     uint64   `json:"bytes"`  // of values, as they are sealed
 	Stored    uint64   `json:"stored"` // in the engine, keys of records included, chunks not
