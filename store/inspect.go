@@ -261,7 +261,8 @@ func (s *Store) Audit(after uint64) iter.Seq2[keys.AuditEvent, error] {
 }
 
 // VerifyAudit checks every entry of the audit log and returns its head: kept elsewhere and given
-// to a later call, it proves that the log was not rewritten up to there.
+// to a later call, it proves that the log was not rewritten up to there. kept may be nil. A log
+// that was cut, rewritten or does not contain kept is ErrAuthentication.
 func (s *Store) VerifyAudit(ctx context.Context, kept *keys.AuditHead) (keys.AuditHead, error) {
 	head, err := s.keys.VerifyAudit(ctx, kept)
 	return head, translated(err)
