@@ -123,6 +123,7 @@ func workloadNames() string {
 }
 
 func (s settings) withDefaults() settings {
+	whole := s.whole()
 	records, rounds, percent, cache := 200_000, 5, 100, int64(96<<20)
 	if s.quick {
 		records, rounds, percent, cache = 40_000, 3, 10, 20<<20
@@ -141,7 +142,7 @@ func (s settings) withDefaults() settings {
 	}
 	if s.out == "" {
 		s.out = "report-other"
-		if s.whole() {
+		if whole {
 			s.out = "report"
 		}
 	}
@@ -149,9 +150,10 @@ func (s settings) withDefaults() settings {
 }
 
 // whole reports whether it is the full mode with all that belongs to it: the report that is kept
-// with the code.
+// with the code. It is asked of what the command line says, before the defaults are filled in.
 func (s settings) whole() bool {
-	return !s.quick && s.engines == nil && s.workloads == nil && s.sizes == nil && s.values == nil
+	return !s.quick && s.engines == nil && s.workloads == nil && s.sizes == nil && s.values == nil &&
+		s.records == 0 && s.rounds == 0 && s.percent == 0 && s.cache == 0
 }
 
 // A part is a section with its workloads; nil means all that the command line leaves.

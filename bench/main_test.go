@@ -129,3 +129,15 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// Only a whole full run takes the place of the report that is kept with the code.
+func TestReportFolder(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "report", "-data x -dir y": "report", "-quick": "report-other", "-engines raw": "report-other", "-records 5": "report-other",
+		"-rounds 1": "report-other", "-percent 1": "report-other", "-cache 24": "report-other", "-records 5 -out here": "here",
+	} {
+		if s, err := parse(strings.Fields(args)); err != nil || s.out != want {
+			t.Errorf("%q: the report goes to %q, %v, want %q", args, s.out, err, want)
+		}
+	}
+}

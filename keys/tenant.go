@@ -268,7 +268,7 @@ type KeyInfo struct {
 	Tenant    string    `json:"tenant"`
 	Namespace string    `json:"namespace"`
 	Domain    string    `json:"domain"`
-	Number    uint32    `json:"key"`
+	Number    uint32    `json:"data_key"`
 	State     string    `json:"state"`
 	Suite     uint8     `json:"suite"`
 	Created   time.Time `json:"created"`

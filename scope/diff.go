@@ -108,10 +108,11 @@ func (c Change) Downgrade() bool {
 }
 
 // MovesRecords reports whether records that lie as the old rule wanted them at now are stale under
-// the new one. A shorter max-age moves none: it ends records, without a new seal.
+// the new one. A max-age that is new moves all, to date them; another max-age moves none.
 func (c Change) MovesRecords(now time.Time) bool {
 	return c.From != nil && c.To != nil &&
-		(c.From.DomainAt(now) != c.To.DomainAt(now) || c.From.Suite != c.To.Suite || c.From.Compression != c.To.Compression)
+		(c.From.DomainAt(now) != c.To.DomainAt(now) || c.From.Suite != c.To.Suite || c.From.Compression != c.To.Compression ||
+			c.From.MaxAge == 0 && c.To.MaxAge > 0)
 }
 
 // String is the change on one line, such as

@@ -28,7 +28,7 @@ type CreateOptions struct {
 //
 // Chunks are sealed and written by up to 4 goroutines, no more than GOMAXPROCS, while the caller
 // brings the next. A Writer holds at most 512 KiB of plaintext for each of them and for itself,
-// and as much ciphertext: 2.5 MiB on two processors, 4.5 MiB on four or more, whatever the
+// and 512 KiB of ciphertext for each of them: 2.5 MiB on two processors, 4.5 MiB on four or more, whatever the
 // length of the value. Write waits where sealing or the engine falls behind.
 //
 // A Writer is not safe for concurrent use. It must be closed or aborted.

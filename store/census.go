@@ -25,14 +25,14 @@ type Census struct {
 	Kept       bool          `json:"kept,omitempty"` // it is an earlier sweep's, that left nothing to do
 	Records    uint64        `json:"records"`
 	Rewrapped  uint64        `json:"rewrapped"`
-	Missed     uint64        `json:"missed"` // records that did not open
+	Missed     uint64        `json:"missed"` // records, and dictionaries, that did not open; Misses lists the records
 	Counts     []CensusCount `json:"counts"` // by data key, ascending
 }
 
 // A CensusCount is how many records a sweep left under a data key; under 0 those that are no
 // envelopes. A record with several recipients counts under each.
 type CensusCount struct {
-	Key     uint32 `json:"key"`
+	Key     uint32 `json:"data_key"`
 	Records uint64 `json:"records"` // and dictionaries
 	Bytes   uint64 `json:"bytes"`
 }

@@ -95,13 +95,13 @@ func (t *Tenant) coverExposed(ctx context.Context) (out []Coverage, err error) {
 }
 
 // forgetReplaced deletes the chunks of values that were sealed anew, and has the engine rewrite the
-// files that replaced records and chunks are in.
+// files that replaced records, chunks and dictionaries are in.
 func (t *Tenant) forgetReplaced(ctx context.Context) error {
 	if err := t.store.Collect(ctx); err != nil {
 		return err
 	}
 	var prefixes [][]byte
-	for _, kind := range []codec.Kind{codec.KindRecord, codec.KindChunk} {
+	for _, kind := range []codec.Kind{codec.KindRecord, codec.KindChunk, codec.KindDictionary} {
 		prefixes = append(prefixes, codec.AppendTenantPrefix(nil, kind, t.id))
 	}
 	return translated(t.store.rewriteFiles(ctx, prefixes))

@@ -134,7 +134,7 @@ func (t *Tenant) coverKey(ctx context.Context, info keys.KeyInfo) (Coverage, err
 	c := Coverage{KeyInfo: info}
 	n, err := t.Namespace(info.Namespace)
 	if errors.Is(err, ErrNamespaceUnknown) {
-		c.Needed = "the policy has no row for its namespace, so nothing can be swept there"
+		c.Needed = "the policy has no rule for its namespace, so nothing can be swept there"
 		return c, nil
 	}
 	if err != nil {

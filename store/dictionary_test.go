@@ -182,6 +182,9 @@ func TestDictionaryTakenAway(t *testing.T) {
 	rawSet(t, s.engine, at, nil)
 	n := s.fresh("acme", "jira/comments")
 	wantError(t, n, "first", store.ErrNoDictionary)
+	if got := s.Stats().Operations[store.OpGet].Outcomes[store.OutcomeUnreadable]; got != 1 {
+		t.Fatalf("%d gets are counted as unreadable", got)
+	}
 	wantValue(t, n, "second", jsonRecord(2))
 	if _, err := n.Open(t.Context(), []byte("first")); !errors.Is(err, store.ErrNoDictionary) {
 		t.Fatal(err)

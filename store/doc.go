@@ -2,9 +2,9 @@
 // on its own, under a data key chosen by its tenant and its namespace (its data type): the scope
 // policy says whether that key is the tenant's or the platform's.
 //
-// A [Store] is one directory, open in one process. A [Tenant] is a customer; a [Namespace] is
-// one data type of a tenant, and what values are put into and got from. Handles are cheap, safe
-// for concurrent use, and good until the store is closed.
+// A [Store] is one directory, open in one process for writing, or in several for reading. A
+// [Tenant] is a customer; a [Namespace] is one data type of a tenant, and what values are put into
+// and got from. Handles are cheap, safe for concurrent use, and good until the store is closed.
 //
 // Reading and writing follow one path each. [Namespace.Put] pins the namespace's keys, seals the
 // value directly into a batch of the engine, applies it and lets go of the keys. [Namespace.Get]

@@ -18,7 +18,7 @@ var (
 	ErrTenantUnknown    = keys.ErrTenantUnknown
 	ErrTenantExists     = keys.ErrTenantExists
 	ErrRootInUse        = keys.ErrRootInUse         // a root key serves one tenant
-	ErrNamespaceUnknown = scope.ErrUnknownNamespace // the policy has no row for it
+	ErrNamespaceUnknown = scope.ErrUnknownNamespace // the policy has no rule for it
 	ErrReadOnly         = errors.New("store: opened for reading only")
 	ErrClosed           = errors.New("store: closed")
 	// ErrTooOld says that a Snapshot or a Reader has been open for longer than Options.MaxOpen.
@@ -30,7 +30,7 @@ var (
 // Errors of a value.
 var (
 	ErrNotFound = errors.New("store: not found")
-	// ErrExists says that PutIfAbsent found a value.
+	// ErrExists says that PutIfAbsent, or a Writer with IfAbsent, found a value.
 	ErrExists = errors.New("store: exists already")
 	// ErrChanged says that CompareAndSwap found another value than the expected one.
 	ErrChanged = errors.New("store: the value is another one than expected")
@@ -63,10 +63,12 @@ var (
 	// ErrUnknownOutcome says that a write may or may not have happened: close the store, open it
 	// again and read back.
 	ErrUnknownOutcome = engine.ErrUnknown
-	ErrPoisoned       = keys.ErrPoisoned // the same of a write to the keyring, or an earlier one; nothing was done
-	ErrDamaged        = keys.ErrDamaged  // the keyring is not as it was written
-	ErrDiskFull       = engine.ErrDiskFull
-	ErrCorrupt        = engine.ErrCorrupt
+	// ErrPoisoned says that a write to the keyring has an unknown outcome, or that an earlier write to
+	// keyring or engine had one: close the store, open it again and look.
+	ErrPoisoned = keys.ErrPoisoned
+	ErrDamaged  = keys.ErrDamaged // the keyring is not as it was written
+	ErrDiskFull = engine.ErrDiskFull
+	ErrCorrupt  = engine.ErrCorrupt
 )
 
 // A HeldError says that another process, or another Open in this one, holds the store.

@@ -98,10 +98,10 @@ func plainBytes(e *codec.Envelope) uint64 {
 type Usage struct {
 	Tenant    string   `json:"tenant"`
 	Namespace string   `json:"namespace"`
-	Domain    string   `json:"domain"` // tenant, platform, both; "?" for keys that the keyring does not have there
-	Key       uint32   `json:"key"`    // the data key; the tenant's where there are two
-	Keys      []uint32 `json:"keys"`   // all of them
-	State     string   `json:"state"`  // of Key
+	Domain    string   `json:"domain"`   // tenant, platform, both; "?" for keys that the keyring does not have there
+	Key       uint32   `json:"data_key"` // the data key; the tenant's where there are two
+	Keys      []uint32 `json:"keys"`     // all of them
+	State     string   `json:"state"`    // of Key
 	Records   uint64   `json:"records"`
 	Bytes     uint64   `json:"bytes"`  // of values, as they are sealed
 	Stored    uint64   `json:"stored"` // in the engine, keys of records included, chunks not
@@ -261,7 +261,8 @@ func (s *Store) Audit(after uint64) iter.Seq2[keys.AuditEvent, error] {
 }
 
 // VerifyAudit checks every entry of the audit log and returns its head: kept elsewhere and given
-// to a later call, it proves that the log was not rewritten up to there.
+// to a later call, it proves that the log was not rewritten up to there. kept may be nil. A log
+// that was cut, rewritten or does not contain kept is ErrAuthentication.
 func (s *Store) VerifyAudit(ctx context.Context, kept *keys.AuditHead) (keys.AuditHead, error) {
 	head, err := s.keys.VerifyAudit(ctx, kept)
 	return head, translated(err)

@@ -81,8 +81,8 @@ func (i *inventory) addTenant(ctx context.Context, tenant keys.TenantInfo) error
 	return i.pace.end(ctx, 0, began)
 }
 
-// addNamespace adds the keys of a namespace with what its last census says. It makes no handle, or the
-// store would keep one for every namespace that there is.
+// addNamespace adds the keys of a namespace with what its last census says. It makes no handle:
+// it needs none.
 func (i *inventory) addNamespace(ctx context.Context, id namespaceID, infos []keys.KeyInfo) error {
 	n := &Namespace{store: i.store, id: id}
 	var state codec.Sweep

@@ -101,7 +101,7 @@ func (n *Namespace) delete(ctx context.Context, key []byte) error {
 }
 
 // PutIfAbsent stores value under key if there is none, or returns ErrExists. An expired value is
-// none.
+// none. Limits, durability and slices are as with Put.
 func (n *Namespace) PutIfAbsent(ctx context.Context, key, value []byte) error {
 	o := n.store.foreground.begin(OpPutIfAbsent)
 	return o.end(n.ifAbsent(ctx, key, func(c condition) error {
@@ -132,7 +132,8 @@ func (n *Namespace) ifAbsent(ctx context.Context, key []byte, write func(c condi
 
 // CompareAndSwap stores value under key if the value there is old, or returns ErrChanged;
 // ErrNotFound if there is none. It compares values, not what is stored for them: a rewrap
-// meanwhile does not disturb it.
+// meanwhile does not disturb it. It opens the value there, so it fails where Get would. Limits,
+// durability and slices are as with Put.
 func (n *Namespace) CompareAndSwap(ctx context.Context, key, old, value []byte) error {
 	o := n.store.foreground.begin(OpCompareAndSwap)
 	return o.end(n.compareAndSwap(ctx, key, old, value))

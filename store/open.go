@@ -175,8 +175,10 @@ func (c *keyCatcher) Entry(_, _ []byte) (bool, error) { c.found = true; return f
 
 // Open opens the store in dir, and asks the platform's root for the platform key; tenants' roots are
 // asked when their keys are needed. One process has a store open for writing, or several for
-// reading: else the error is a *HeldError. It is ErrNoStore where there is none, ErrKeyRevoked or
-// ErrKeyUnavailable if the root does not open the key, ErrRollback, ErrIdentity, ErrDamaged or
+// reading: else the error is a *HeldError. It is ErrNoStore where there is none, ErrIncomplete if
+// its creation was cut short, ErrIsBackup for a backup without ReadOnly or Inspect, ErrKeyRevoked or
+// ErrKeyUnavailable if the root does not open the key, root.ErrInvalid if the root key or its
+// passphrase is the wrong one, ErrRollback, ErrIdentity, ErrDamaged or
 // ErrCorrupt if the files are not as this store left them. The caller closes the Store.
 func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	s := newStore(opts)

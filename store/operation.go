@@ -63,7 +63,7 @@ const (
 	OutcomeRevoked             // ErrKeyRevoked
 	OutcomeUnavailable         // ErrKeyUnavailable
 	OutcomeDestroyed           // ErrKeyDestroyed
-	OutcomeUnreadable          // ErrMalformed, ErrUnsupported, ErrKeyMismatch, ErrAuthentication, ErrNotApproved
+	OutcomeUnreadable          // ErrMalformed, ErrUnsupported, ErrKeyMismatch, ErrAuthentication, ErrNotApproved, ErrNoDictionary
 	OutcomeInvalid             // what a caller may not ask: ErrInvalidName, ErrTooLarge, ErrReadOnly, ErrTooOld
 	OutcomeCancelled           // the caller's context ended, or a Writer was aborted
 	OutcomeDiskFull            // ErrDiskFull
@@ -99,6 +99,7 @@ var outcomesOf = []struct {
 	{ErrKeyMismatch, OutcomeUnreadable},
 	{ErrAuthentication, OutcomeUnreadable},
 	{ErrNotApproved, OutcomeUnreadable},
+	{ErrNoDictionary, OutcomeUnreadable},
 	{ErrInvalidName, OutcomeInvalid},
 	{ErrTooLarge, OutcomeInvalid},
 	{ErrReadOnly, OutcomeInvalid},

@@ -65,7 +65,7 @@ type Options struct {
 	// Rewrap says what reading a stale value does. The zero is RewrapQueued.
 	Rewrap RewrapMode
 	// RewrapQueue is how many hints of stale values wait for the worker; further ones are
-	// dropped. 0 means 1,024.
+	// dropped. 0 or below means 1,024.
 	RewrapQueue int
 	// CollectEvery is the pause between collections of expired records and unused chunks. 0
 	// means an hour; below 0 only Collect collects.
@@ -107,7 +107,7 @@ func (o *Options) withDefaults() Options {
 	if out.Policy == nil {
 		out.Policy = scope.Default()
 	}
-	if out.RewrapQueue == 0 {
+	if out.RewrapQueue <= 0 {
 		out.RewrapQueue = 1024
 	}
 	if out.CollectEvery == 0 {

@@ -143,6 +143,18 @@ func TestRewrapThatFails(t *testing.T) {
 	}
 }
 
+// A queue of less than none is the default one.
+func TestRewrapQueueBelowZero(t *testing.T) {
+	w := newWorld(t, store.Options{RewrapQueue: -1}, "acme")
+	n := w.ns("acme", "jira/comments")
+	mustPut(t, n, "k", "v")
+	rotate(t, w)
+	wantValue(t, n, "k", "v")
+	if got := w.Stats(); got.Dropped != 0 {
+		t.Fatalf("%+v", got)
+	}
+}
+
 // A queue that is full drops hints, never reads; closing finishes what is queued.
 func TestRewrapQueue(t *testing.T) {
 	g := newGatekeeper(newKept())

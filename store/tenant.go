@@ -26,7 +26,8 @@ type TenantOptions struct {
 }
 
 // AddTenant makes a tenant, durably. id is 1 to 64 of A-Z a-z 0-9 . _ - and never changes; it is
-// no display name. It returns ErrTenantExists if there is one.
+// no display name. An id that was ever in use is ErrTenantExists, a root of another tenant's or the
+// platform's ErrRootInUse; the root must answer.
 func (s *Store) AddTenant(ctx context.Context, id string, opts *TenantOptions) (*Tenant, error) {
 	if err := CheckTenant(id); err != nil {
 		return nil, err
@@ -41,7 +42,8 @@ func (s *Store) AddTenant(ctx context.Context, id string, opts *TenantOptions) (
 	return &Tenant{store: s, id: id}, nil
 }
 
-// Tenants lists up to limit tenants whose ids come after the given one, in order.
+// Tenants lists up to limit tenants whose ids come after the given one, in order. Nothing of
+// it is verified; fewer than limit means that there are no more.
 func (s *Store) Tenants(after string, limit int) ([]keys.TenantInfo, error) {
 	infos, err := s.keys.Tenants(after, limit)
 	return infos, translated(err)
@@ -57,7 +59,7 @@ type Tenant struct {
 func (t *Tenant) ID() string { return t.id }
 
 // Namespace returns the handle of one of the tenant's data types, named product/type. A name
-// that the policy has no row for is refused. All handles of one namespace are the same pointer.
+// that the policy has no rule for is refused. All handles of one namespace are the same pointer.
 func (t *Tenant) Namespace(name string) (*Namespace, error) {
 	if err := scope.CheckNamespace(name); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidName, err)
@@ -71,7 +73,8 @@ func (t *Tenant) Info() (keys.TenantInfo, error) {
 	return info, translated(err)
 }
 
-// DataKeys lists the tenant's data keys.
+// DataKeys lists the tenant's data keys, retired ones too, by domain, namespace and number. Nothing
+// of it is verified.
 func (t *Tenant) DataKeys() ([]keys.KeyInfo, error) {
 	infos, err := t.store.keys.DataKeys(t.id)
 	return infos, translated(err)
@@ -86,13 +89,16 @@ func (t *Tenant) Revoke(ctx context.Context) error {
 }
 
 // Restore ends a revocation, durably, and asks the tenant's root at once whether it vouches.
+// An error of the root's means that the revocation has ended here and the tenant stays dark until its
+// root vouches.
 func (t *Tenant) Restore(ctx context.Context) error {
 	return translated(t.store.keys.Restore(ctx, t.id))
 }
 
 // RotateDataKeys gives the namespaces, or all that have a key, new active data keys, durably.
 // It returns when nothing is sealed under the old ones any more. Values move to the new ones
-// when they are read.
+// when they are read. Of a revoked tenant only namespaces under platform keys alone can be rotated, by
+// name.
 func (t *Tenant) RotateDataKeys(ctx context.Context, namespaces ...string) ([]keys.Rotation, error) {
 	done, err := t.store.keys.RotateDataKeys(ctx, t.id, namespaces...)
 	return done, translated(err)

@@ -43,8 +43,8 @@ const (
 
 // TrainDictionary trains a dictionary from a sample of the tenant's own values in the namespace and returns
 // when nothing is written with an older one any more. Values under an older one move to it when they are
-// read, and those and all others by a sweep, which then drops the older one. It costs about a tenth of a
-// second of one processor. It returns ErrNotCompressed where the policy wants no dictionary, and ErrNoGain
+// read, and those and all others by a sweep, which then drops the older one. It costs 0.03 to 0.5
+// seconds of one processor. It returns ErrNotCompressed where the policy wants no dictionary, and ErrNoGain
 // where none would do any good.
 //
 // It need not be called: a sweep trains the first dictionary of a namespace, and so does the store in the background once

@@ -23,7 +23,7 @@ type VerifyOptions struct {
 	// by Options.Inspect.
 	HeadsOnly bool
 	// Failed is called for each record that is not as it must be, with its user key, and for each such
-	// dictionary, without a key.
+	// dictionary, without a key. It is called by one goroutine; key is valid during the call.
 	Failed func(tenant, namespace string, key []byte, err error)
 	// Progress is called now and then with how much was verified.
 	Progress func(records, bytes uint64)

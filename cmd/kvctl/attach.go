@@ -104,7 +104,7 @@ func (c *cli) attachment(ctx context.Context, file []string) (in io.ReadCloser, 
 	}
 	f, err := os.Open(file[0])
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("the value's file: %w", fs.ErrNotExist)
+		return nil, 0, withHint(fmt.Errorf("the value's file: %w", fs.ErrNotExist), "a value comes from a file or from standard input: tar c FOLDER | kvctl attach put TENANT NAMESPACE KEY")
 	} else if err != nil {
 		return nil, 0, err
 	}

@@ -51,7 +51,7 @@ func (c *cli) attachLs(ctx context.Context, tenant, namespace string, opts *stor
 		if err != nil {
 			return err
 		}
-		var dark darkRecords
+		var unopened unopenedRecords
 		l := c.list("sealkv/attach-ls/1", []string{"key", ">length", ">chunks", "stored"})
 		for e, err := range n.Scan(ctx, opts) {
 			if err != nil {
@@ -61,11 +61,11 @@ func (c *cli) attachLs(ctx context.Context, tenant, namespace string, opts *stor
 			if errors.Is(err, store.ErrNotFound) {
 				continue // deleted meanwhile
 			}
-			if dark.add(err) {
+			if unopened.add(err) {
 				f := c.explain(nil, err)
 				row := attachmentRow{recordRow: newRecordRow(tenant, namespace, e.Key)}
 				row.Error = &f
-				l.row(row, printable(e.Key), "-", "-", darkness(err))
+				l.row(row, printable(e.Key), "-", "-", whyNot(err))
 				continue
 			}
 			stored := head.Modified
@@ -77,7 +77,7 @@ func (c *cli) attachLs(ctx context.Context, tenant, namespace string, opts *stor
 		if err := l.end(fmt.Sprintf("%s has no attachments in %s.", tenant, namespace)); err != nil {
 			return err
 		}
-		return dark.err()
+		return unopened.err()
 	})
 }
 

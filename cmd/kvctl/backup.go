@@ -43,7 +43,7 @@ A service that has the store open backs it up itself: Store.Backup.`,
 }
 
 func (c *cli) backupsCommand() *cobra.Command {
-	return family("backups", "The backups that the store remembers",
+	return family("backups", "List and forget registered backups",
 		"The backups that the store remembers: while it does, no data key is retired that\nthey may need.",
 		c.backupsLsCommand(), c.backupsForgetCommand())
 }
@@ -51,7 +51,7 @@ func (c *cli) backupsCommand() *cobra.Command {
 func (c *cli) backupsLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
-		Short: "List them",
+		Short: "List registered backups",
 		Long: `List the backups that the store remembers. PENDING ones are being made, or were cut
 short: delete what is there, and forget them.`,
 		Example: "  kvctl backups ls",

@@ -30,9 +30,6 @@ the service once enough was written. Train another when the values have changed.
 		Args:              positional,
 		ValidArgsFunction: c.completeNamespace,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usagef("TENANT NAMESPACE are needed; kvctl scope show lists the namespaces")
-			}
 			return c.dictTrain(cmd.Context(), args[0], args[1])
 		},
 	}
@@ -63,9 +60,6 @@ with the last. It needs no root key, so what it shows is not verified.`,
 		Args:              positional,
 		ValidArgsFunction: c.completeNamespace,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usagef("TENANT NAMESPACE are needed; kvctl scope show lists the namespaces")
-			}
 			return c.dictLs(cmd.Context(), args[0], args[1])
 		},
 	}

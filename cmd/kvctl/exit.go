@@ -28,15 +28,15 @@ var exitTexts = []struct {
 }{
 	{exitDone, "done"},
 	{exitFailed, "failed in another way; the message says how"},
-	{exitUsage, "usage: a command, flag, argument or name that is none"},
+	{exitUsage, "usage: an unknown command or flag, or an argument that is missing or invalid"},
 	{exitNotFound, "not found: the store, tenant, namespace, data key, record or file"},
-	{exitHeld, "another process holds the store open; the message has its pid"},
+	{exitHeld, "another process holds the store open; the message has its pid if it is known"},
 	{exitRevoked, "the key was revoked, here or by its root"},
 	{exitUnavailable, "the key is unavailable: its root key could not be asked"},
 	{exitDamaged, "does not open or verify: authentication, damage, a rolled back keyring"},
 	{exitDestroyed, "the key was destroyed; what it sealed is gone"},
 	{exitExists, "exists already"},
-	{exitInvalid, "a policy, root key, passphrase or data file that is not as it must be"},
+	{exitInvalid, "a policy, root key, passphrase or data file that is not as it must be,\n       or a policy that does not allow the command"},
 	{exitInterrupted, "interrupted"},
 }
 

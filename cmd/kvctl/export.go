@@ -32,7 +32,7 @@ It is one state of the store. Records that do not open are left out and counted,
 and the exit code is that of the first.`,
 		Example: `  kvctl export acme jira/comments | jq .value
   kvctl export acme --out acme.jsonl.zst
-  kvctl export --folder ./backup`,
+  kvctl export --folder ./export`,
 		Args:              positional,
 		ValidArgsFunction: c.completeRotate,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -162,6 +162,7 @@ func flagError(err error) error {
 
 // name keeps the tenant and the namespace that the arguments name, for hints.
 func (c *cli) name(cmd *cobra.Command, args []string) {
+	c.tenant, c.namespace = "", ""
 	words := strings.Fields(cmd.Use)[1:]
 	for i, word := range words[:min(len(words), len(args))] {
 		several := strings.Contains(word, "...") && len(args) > i+1

@@ -106,15 +106,15 @@ func (c *cli) lsKeys(ctx context.Context, n *store.Namespace, opts *store.ScanOp
 }
 
 func (c *cli) lsValues(ctx context.Context, n *store.Namespace, opts *store.ScanOptions) error {
-	var dark darkRecords
+	var unopened unopenedRecords
 	l := c.list("", []string{"key", ">bytes", "value"})
 	for e, err := range n.Scan(ctx, opts) {
 		if err != nil {
 			return l.fail(err)
 		}
 		value, err := e.Value()
-		if dark.add(err) {
-			l.row(nil, printable(e.Key), "-", darkness(err))
+		if unopened.add(err) {
+			l.row(nil, printable(e.Key), "-", whyNot(err))
 			continue
 		}
 		l.row(nil, printable(e.Key), size(uint64(len(value))), excerpt(value, 80))
@@ -122,11 +122,11 @@ func (c *cli) lsValues(ctx context.Context, n *store.Namespace, opts *store.Scan
 	if err := l.end(""); err != nil {
 		return err
 	}
-	return dark.err()
+	return unopened.err()
 }
 
 func (c *cli) lsJSON(ctx context.Context, n *store.Namespace, opts *store.ScanOptions) error {
-	var dark darkRecords
+	var unopened unopenedRecords
 	l := c.list("sealkv/ls/1", nil)
 	for e, err := range n.Scan(ctx, opts) {
 		if err != nil {
@@ -134,7 +134,7 @@ func (c *cli) lsJSON(ctx context.Context, n *store.Namespace, opts *store.ScanOp
 		}
 		row := newRecordRow(n.Tenant(), n.Name(), e.Key)
 		if !opts.KeysOnly {
-			if value, err := e.Value(); dark.add(err) {
+			if value, err := e.Value(); unopened.add(err) {
 				f := c.explain(nil, err)
 				row.Error = &f
 			} else {
@@ -146,17 +146,17 @@ func (c *cli) lsJSON(ctx context.Context, n *store.Namespace, opts *store.ScanOp
 	if err := l.end(""); err != nil {
 		return err
 	}
-	return dark.err()
+	return unopened.err()
 }
 
-// darkRecords counts records that do not open.
-type darkRecords struct {
+// unopenedRecords counts records that do not open.
+type unopenedRecords struct {
 	count int
 	first error
 }
 
 // add reports whether err is one.
-func (d *darkRecords) add(err error) bool {
+func (d *unopenedRecords) add(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -166,15 +166,15 @@ func (d *darkRecords) add(err error) bool {
 	return true
 }
 
-// darkness says in two words why a record does not open.
-func darkness(err error) string {
+// whyNot says in two words why a record does not open.
+func whyNot(err error) string {
 	if class := classOf(err); class != nil {
 		return "(" + strings.ReplaceAll(class.code, "_", " ") + ")"
 	}
 	return "(" + message(err) + ")"
 }
 
-func (d *darkRecords) err() error {
+func (d *unopenedRecords) err() error {
 	if d.count == 0 {
 		return nil
 	}

@@ -43,7 +43,7 @@ func (c *cli) misses(ctx context.Context, tenant string, namespaces []string) er
 				return err
 			}
 		}
-		l := c.list("sealkv/misses/1", []string{"tenant", "namespace", ">key", "seen", "why", "name"})
+		l := c.list("sealkv/misses/1", []string{"tenant", "namespace", ">data key", "seen", "why", "key"})
 		for m, err := range t.Misses(ctx, namespaces...) {
 			if err != nil {
 				return l.fail(err)
@@ -51,6 +51,6 @@ func (c *cli) misses(ctx context.Context, tenant string, namespaces []string) er
 			row := missRow{tenant, m.Err.Namespace, nameKey(m.Key), m.Err.Number, m.Seen, c.explain(nil, m.Err)}
 			l.row(row, tenant, m.Err.Namespace, number(m.Err.Number), moment(m.Seen), message(m.Err.Err), printable(m.Key))
 		}
-		return l.end("No misses: the last sweeps opened every value.")
+		return l.end("No misses are listed.")
 	})
 }

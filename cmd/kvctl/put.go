@@ -24,7 +24,8 @@ func (c *cli) putCommand() *cobra.Command {
 		Short: "Store a value",
 		Long: `Store a value under KEY, replacing any earlier one. The value is what FILE holds,
 or standard input: every byte of it, a newline at the end too. It is never an
-argument, which other users of the machine can read.`,
+argument, which other users of the machine can read. At most 64 MiB; kvctl attach put
+takes any length.`,
 		Example: `  printf hello | kvctl put acme jira/comments c1
   kvctl put acme jira/attachments a7/photo.jpg photo.jpg`,
 		Args:              positional,

@@ -85,7 +85,7 @@ func (c *cli) retireUnneeded(ctx context.Context, args []string) error {
 type retiredRow struct {
 	Tenant    string `json:"tenant"`
 	Namespace string `json:"namespace"`
-	Key       uint32 `json:"key"`
+	DataKey   uint32 `json:"data_key"`
 	Forced    bool   `json:"forced"`
 }
 

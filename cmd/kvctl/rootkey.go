@@ -12,8 +12,8 @@ func (c *cli) rootCommand() *cobra.Command {
 	return family("root", "Work on key files that hold root keys",
 		`A key file holds one root key in all its versions. These commands touch no store:
 whoever holds the file runs them. Disabling a tenant's key file is how the
-tenant itself revokes its key: running services notice at once, or within their
-KeyTTL (5 minutes by default) where they cannot ask.`,
+tenant itself revokes its key: running services notice when they next ask the root, at
+the latest at the end of their KeyTTL (5 minutes by default).`,
 		c.rootNewCommand(), c.rootRotateCommand(), c.rootDisableCommand(), c.rootEnableCommand(), c.rootShowCommand())
 }
 

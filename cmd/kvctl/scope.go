@@ -13,7 +13,7 @@ import (
 func (c *cli) scopeCommand() *cobra.Command {
 	return family("scope", "Show, explain, check and apply scope policies",
 		`The scope policy says which namespaces are sealed under whose keys, and for how
-long their records may be kept. A namespace without a row is refused.
+long their records may be kept. A namespace without a rule is refused.
 
 Without --store these commands speak of the policy that kvctl brings along,
 which a new store gets unless init is given another.`,
@@ -38,8 +38,8 @@ func (c *cli) scopeShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show the policy",
-		Long: `Show the rows of the policy. The row of all/TYPE holds for every product that has
-no row of its own for that type. With --yaml print the file, to start another
+		Long: `Show the rules of the policy. The rule of all/TYPE holds for every product that has
+no rule of its own for that type. With --yaml print the file, to start another
 from.`,
 		Example: `  kvctl scope show
   kvctl scope show --yaml > ours.yaml`,
@@ -60,7 +60,7 @@ from.`,
 	return cmd
 }
 
-// A ruleRow is the JSON of a policy's row.
+// A ruleRow is the JSON of a policy's rule.
 type ruleRow struct {
 	Namespace string       `json:"namespace"`
 	Domain    scope.Domain `json:"domain"`
@@ -92,7 +92,7 @@ func newRuleRow(r scope.Rule) ruleRow {
 }
 
 func (c *cli) showPolicy(p *scope.Policy) error {
-	c.say("Policy %s, %s", p, counted(len(p.Rules()), "row"))
+	c.say("Policy %s, %s", p, counted(len(p.Rules()), "rule"))
 	l := c.list("sealkv/scope/1", []string{"namespace", "domain", "until", ">max-age", ">rotate-every", "suite", "compression", "note"}, "policy", p.Name(), "version", p.Version())
 	for _, r := range p.Rules() {
 		row := newRuleRow(r)
@@ -120,8 +120,8 @@ func compressed(c scope.Compression) string {
 func (c *cli) scopeExplainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "explain NAMESPACE",
-		Short:             "Say which row holds for a namespace, and why",
-		Long:              "Say which row holds for a namespace, and why.",
+		Short:             "Say which rule holds for a namespace, and why",
+		Long:              "Say which rule holds for a namespace, and why. An exact rule goes before that of\nall/TYPE; without either the namespace is refused.",
 		Example:           "  kvctl scope explain bitbucket/logs",
 		Args:              positional,
 		ValidArgsFunction: c.completePolicy,

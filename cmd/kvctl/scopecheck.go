@@ -18,7 +18,7 @@ would change in a store is for kvctl scope diff.`,
 				return err
 			}
 			return c.report("sealkv/scope-check/1", checkRow{p.Name(), p.Version(), len(p.Rules())},
-				"%s is a policy: %s", p, counted(len(p.Rules()), "row"))
+				"%s is a policy: %s", p, counted(len(p.Rules()), "rule"))
 		},
 	}
 }

@@ -34,6 +34,7 @@ func (c *cli) selects(cmd *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		c.name(cmd, args)
 		return run(cmd, args)
 	}
 	return cmd

@@ -24,15 +24,14 @@ type sweepFlags struct {
 func (c *cli) keysSweepCommand() *cobra.Command {
 	var f sweepFlags
 	cmd := &cobra.Command{
-		Use:     "sweep [TENANT] [NAMESPACE...]",
-		Aliases: []string{"rewrap"},
-		Short:   "Bring all values under the active keys",
+		Use:   "sweep [TENANT] [NAMESPACE...]",
+		Short: "Bring all values under the active keys",
 		Long: `Bring every value of a tenant's namespaces under their active keys, and open each
 one that is already: what the reads after a rotation have left. It can be cut
-short at any time; run again, it goes on where it was. Values that do not open are
-counted as missed and left as they are; kvctl keys misses lists them. A namespace
-in which the last sweep left nothing to do is not swept again, unless you add --again:
-its STATE is "done before", and its numbers are those of then.
+short at any time; run again, it goes on where it was. Values and dictionaries that
+do not open are counted as missed and left as they are; kvctl keys misses lists the
+values. A namespace in which the last sweep left nothing to do is not swept again,
+unless you add --again: its STATE is "done before", and its numbers are those of then.
 
 What is under the keys of a tenant that is revoked, or whose root cannot be asked,
 pauses where it is; the rest goes on, and the command then fails.
@@ -69,7 +68,10 @@ Its result is the proof on which kvctl keys retire acts; kvctl keys coverage sho
 // rewrapCommand is keys sweep by the name of what it does to a value.
 func (c *cli) rewrapCommand() *cobra.Command {
 	cmd := c.keysSweepCommand()
-	cmd.Use, cmd.Aliases = "rewrap [TENANT] [NAMESPACE...]", nil
+	cmd.Use = "rewrap [TENANT] [NAMESPACE...]"
+	cmd.Long += "\n\nThe same as kvctl keys sweep."
+	cmd.Example = `  kvctl keys rotate acme && kvctl rewrap acme
+  kvctl rewrap --all --workers 8`
 	return cmd
 }
 
@@ -86,7 +88,7 @@ func (c *cli) sweep(ctx context.Context, f *sweepFlags, args []string) error {
 					state = "done before"
 				}
 				if err != nil {
-					state = "paused " + darkness(err)
+					state = "paused " + whyNot(err)
 				}
 				l.row(r, r.Tenant, r.Namespace, count(r.Records), count(r.Rewrapped), count(r.Missed), state)
 			},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,9 @@ and those that nothing accounts for.`,
 type badRow struct {
 	Tenant    string `json:"tenant"`
 	Namespace string `json:"namespace"`
-	Key       string `json:"key"`
-	Error     string `json:"error"`
+	keyName
+	Error string `json:"error"`
+	key   []byte
 }
 
 func (c *cli) verify(ctx context.Context, opts store.VerifyOptions) error {
@@ -77,7 +79,8 @@ func (c *cli) verify(ctx context.Context, opts store.VerifyOptions) error {
 		opts.Progress = func(records, _ uint64) { bar.count(records, "record") }
 		opts.Failed = func(tenant, namespace string, key []byte, err error) {
 			if len(bad) < maxBadRows {
-				bad = append(bad, badRow{tenant, namespace, printable(key), message(err)})
+				key = bytes.Clone(key)
+				bad = append(bad, badRow{tenant, namespace, nameKey(key), message(err), key})
 			}
 		}
 		v, err := s.Verify(ctx, &opts)
@@ -112,7 +115,7 @@ func (c *cli) printVerification(v *store.Verification, bad []badRow) error {
 		return err
 	}
 	for _, b := range bad {
-		c.note("bad: %s of %s in %s: %s", b.Key, b.Tenant, b.Namespace, b.Error)
+		c.note("bad: %s of %s in %s: %s", printable(b.key), b.Tenant, b.Namespace, b.Error)
 	}
 	for _, w := range []struct {
 		n          uint64
@@ -127,7 +130,7 @@ func (c *cli) printVerification(v *store.Verification, bad []badRow) error {
 		}
 	}
 	if v.Bad() > 0 {
-		return fmt.Errorf("%w: %d of it is bad", errBad, v.Bad())
+		return fmt.Errorf("%w: %s", errBad, counted(int(v.Bad()), "bad item"))
 	}
 	return nil
 }

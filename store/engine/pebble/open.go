@@ -42,8 +42,9 @@ func Create(dir string, opts *Options) (*Engine, error) {
 }
 
 // Open opens the engine in dir. If there is none the error is fs.ErrNotExist and nothing is
-// made. Of one engine only one opening may live at a time, in all processes, ReadOnly or not; an
-// opening that could write is refused with ErrUnavailable while another such lives.
+// made. Of one engine one opening that writes may live at a time, and another such is refused with
+// ErrUnavailable; or several that are ReadOnly: nobody else is noticed by those, so keeping a writer
+// out is for the caller.
 func Open(dir string, opts *Options) (*Engine, error) {
 	o := opts.withDefaults()
 	path, err := resolve(dir, o.FS)
