@@ -11,7 +11,7 @@ import (
 )
 
 // A Lease holds the opened data keys of one namespace at one epoch. Space.Pin hands it out
-// pinned; nothing of it may be used after Unpin. Its keys never change: a rotation, a revocation or
+// pinned; nothing of it may be used after Unpin, but Unlinked and Ended. Its keys never change: a rotation, a revocation or
 // the end of KeyTTL unlinks it, and the next Pin gets another.
 type Lease struct {
 	pins *pins

@@ -37,18 +37,13 @@ type Entry struct {
 	written uint64
 }
 
-// Written is when the value was first written, in whole seconds; zero where the namespace keeps
-// no time, and in a scan of keys only.
-func (e Entry) Written() time.Time {
-	if e.written == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(e.written), 0).UTC()
-}
+// Written is when the value was first written, in whole seconds; zero where no time was kept of it, and
+// in a scan of keys only.
+func (e Entry) Written() time.Time { return timeOf(e.written) }
 
 // Value returns the value, or the *RecordError for which it does not open: one such record does
 // not end the scan. In a scan of keys only it is always an error; of a value longer than MaxValueLen it is
-// ErrTooLarge.
+// ErrTooLarge, of one in chunks that the disk has damaged engine.ErrCorrupt.
 func (e Entry) Value() ([]byte, error) { return e.value, e.err }
 
 var errKeysOnly = errors.New("store: the scan was for keys only")
@@ -63,7 +58,7 @@ const (
 
 // Scan yields the namespace's records in the order of their keys. The error is fatal and ends the
 // scan; a record that does not open is an Entry. Each page of a scan is one state of the
-// namespace, later pages are later states, and so is a record whose key was revoked or destroyed after its
+// namespace, later pages are later states, and so is a record whose key, chunks or dictionary went after its
 // page was read: use a Snapshot where that matters.
 func (n *Namespace) Scan(ctx context.Context, opts *ScanOptions) iter.Seq2[Entry, error] {
 	return n.scan(ctx, n.store.engine, opts, nil)
@@ -153,6 +148,7 @@ func (s *scanner) next() error {
 		s.entries = min(maxPage, s.left)
 	}
 	s.helped = s.entries >= aheadFrom && !s.opts.KeysOnly
+	s.ahead.inflated.Store(0)
 	s.n.store.foreground.count()
 	s.size, s.last = 0, s.last[:0]
 	if err := s.read(); err != nil {
@@ -267,12 +263,13 @@ func (s *scanner) walk(yield func(Entry, error) bool) bool {
 				}
 				continue
 			}
-			more := yield(r.Entry, nil)
-			if s.opts.Reuse {
-				clear(r.value)
+			e := r.Entry
+			if r.value = nil; s.opts.Reuse {
+				r.value = e.value // and is wiped, also if the caller panics
 			}
-			r.value = nil
-			if !more {
+			more := yield(e, nil)
+			clear(r.value)
+			if r.value = nil; !more {
 				return false
 			}
 		}
@@ -317,9 +314,22 @@ func (s *scanner) prepare(r *record, g *group) error {
 		return s.open(r, g.of(r.envelope))
 	default:
 		r.reset()
-		r.err = s.n.failedUnder(r.number, err)
+		return s.fails(r, s.n.failedUnder(r.number, err))
+	}
+}
+
+// fails makes err what comes of a record, or returns it, or a better reason, if it is no failure of the
+// record's.
+func (s *scanner) fails(r *record, err error) (fatal error) {
+	if late := s.check(); late != nil {
+		return late
+	}
+	var own *RecordError
+	if errors.As(err, &own) || errors.Is(err, ErrTooLarge) || errors.Is(err, engine.ErrCorrupt) {
+		r.err = err
 		return nil
 	}
+	return err
 }
 
 // findKey looks whether the key that a record was opened with opens it still, under the keys of now:
@@ -367,12 +377,10 @@ func (s *scanner) open(r *record, raw []byte) (fatal error) {
 	case errors.Is(err, ErrNotFound):
 		r.gone = true
 	case err != nil:
-		r.err = err
+		return s.fails(r, err)
 	default:
 		r.value, r.lease, r.number, r.stale = o.value[:len(o.value):len(o.value)], o.lease, o.number, o.stale
-		if s.n.maxAge.Load() > 0 {
-			r.written = writtenIn(raw)
-		}
+		r.written = writtenIn(raw)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -27,8 +28,9 @@ type ahead struct {
 	waiting []*group  // that nobody has begun
 	stopped bool
 
-	openers int // begun; the scan's
-	workers sync.WaitGroup
+	inflated atomic.Int64 // bytes of the page that values opened ahead take beyond their envelopes
+	openers  int          // begun; the scan's
+	workers  sync.WaitGroup
 }
 
 // takes reports whether somebody would open another group soon. At the first time it has them begin,
@@ -102,7 +104,8 @@ func (a *ahead) stop() {
 	a.workers.Wait()
 }
 
-// openGroup opens the envelopes of a group that open by themselves, if the keys are open.
+// openGroup opens the envelopes of a group that open by themselves, if the keys are open, and not
+// more than a page's bytes of what was compressed.
 func (s *scanner) openGroup(g *group) {
 	op := s.n.pinned(s.ctx)
 	if op == nil {
@@ -110,10 +113,11 @@ func (s *scanner) openGroup(g *group) {
 	}
 	defer op.unpin()
 	for i := range g.records {
-		if op.lease.Unlinked() {
+		if op.lease.Unlinked() || s.ahead.inflated.Load() > maxPageBytes {
 			return
 		}
 		r := &g.records[i]
 		r.open(op, g.of(r.envelope))
+		s.ahead.inflated.Add(int64(max(0, len(r.value)-cap(r.room))))
 	}
 }

@@ -238,6 +238,40 @@ func TestScanOpensNoChunksAhead(t *testing.T) {
 	}
 }
 
+// Values that grow a thousandfold when they are opened are not opened far ahead.
+func TestScanInflatesLittleAhead(t *testing.T) {
+	if testing.Short() || runtime.GOMAXPROCS(0) < 2 {
+		t.Skip("it measures memory, and takes two processors")
+	}
+	w := policyWorld(t, packed("tenant", "zstd"), store.Options{NoSync: true, Inline: store.DefaultInline})
+	n := w.ns("acme", "jira/comments")
+	value := make([]byte, 200<<10)
+	for i := range 300 {
+		length := len(value)
+		if i < 16 {
+			length = 10 // the first group says nothing of what follows
+		}
+		mustPut(t, n, fmt.Sprintf("%05d", i), string(value[:length]))
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for _, err := range n.Scan(t.Context(), &store.ScanOptions{Limit: 300}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // for who opens ahead
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		break
+	}
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	} else {
+		t.Logf("the heap grew by %d bytes", grown)
+	}
+}
+
 // A revocation does not wait for a page to end, however long that takes.
 func TestScanLetsRevocationThrough(t *testing.T) {
 	var revoke func()
@@ -249,6 +283,7 @@ func TestScanLetsRevocationThrough(t *testing.T) {
 		}
 		if i == 10 {
 			go revoke()
+			t.Cleanup(func() { <-revoked })
 		}
 		if i < 10 {
 			return
@@ -285,15 +320,14 @@ func TestScanLetsRevocationThrough(t *testing.T) {
 
 // Records past their max-age, however many, do not make a page longer.
 func TestScanPagesOverExpired(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	longest := 0
+	c, longest := newClock(), 0
 	e := &pagesEngine{Engine: mem.New(), entry: func(_, i int) { longest = max(longest, i) }}
-	w := newWorld(t, store.Options{NoSync: true, Engine: e, Now: func() time.Time { return now }}, "acme")
+	w := newWorld(t, store.Options{NoSync: true, Engine: e, Now: c.now}, "acme")
 	n := w.ns("acme", "jira/cached-content")
 	for i := range 3000 {
 		mustPut(t, n, fmt.Sprintf("%05d", i), string(make([]byte, 1<<10)))
 	}
-	now = now.Add(n.MaxAge())
+	c.move(n.MaxAge())
 	mustPut(t, n, "last", "v")
 	longest = 0
 	if got := scanned(t, n, &store.ScanOptions{Limit: 10}); len(got) != 1 || got[0] != "last" {
@@ -318,11 +352,11 @@ func scanned(t *testing.T, n *store.Namespace, o *store.ScanOptions) (got []stri
 // A value that reaches its max-age after its page was read is not handed out, and another one takes its
 // place under the Limit.
 func TestScanExpiresWhileTheCallerLooks(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	w := newWorld(t, store.Options{NoSync: true, Now: func() time.Time { return now }}, "acme")
+	c := newClock()
+	w := newWorld(t, store.Options{NoSync: true, Now: c.now}, "acme")
 	n := w.ns("acme", "jira/cached-content")
 	mustPut(t, n, "b", "v")
-	now = now.Add(time.Hour)
+	c.move(time.Hour)
 	for _, key := range []string{"a", "c", "d"} {
 		mustPut(t, n, key, "v")
 	}
@@ -332,7 +366,7 @@ func TestScanExpiresWhileTheCallerLooks(t *testing.T) {
 			t.Fatal(err)
 		}
 		got = append(got, string(e.Key))
-		now = now.Add(n.MaxAge() - time.Hour)
+		c.move(n.MaxAge() - time.Hour)
 	}
 	if fmt.Sprint(got) != "[a c]" {
 		t.Errorf("%q", got)
@@ -360,6 +394,65 @@ func TestScanOverARotation(t *testing.T) {
 			}
 		}
 		mustPut(t, n, "b", "before")
+	}
+}
+
+// What is no failure of a record ends the scan, and is no entry: or who passes over bad records would
+// lose the rest.
+func TestScanFailsAsAWhole(t *testing.T) {
+	for name, end := range map[string]struct {
+		do   func(w *world, cancel func())
+		want error
+	}{
+		"closed":    {func(w *world, _ func()) { w.Store.Close() }, store.ErrClosed},
+		"cancelled": {func(_ *world, cancel func()) { cancel() }, context.Canceled},
+	} {
+		for _, limit := range []int{0, 3} {
+			w, n := scanWorld(t, 0)
+			for _, key := range []string{"a", "b", "c"} {
+				mustPut(t, n, key, "v")
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var failed error
+			seen := 0
+			for e, err := range n.Scan(ctx, &store.ScanOptions{Limit: limit}) {
+				if failed = err; err != nil {
+					break
+				}
+				if _, err := e.Value(); err != nil {
+					t.Errorf("%s, limit %d: %s: %v", name, limit, e.Key, err)
+				}
+				if seen++; seen == 1 {
+					end.do(w, cancel)
+				}
+			}
+			if !errors.Is(failed, end.want) {
+				t.Errorf("%s, limit %d: %d entries, %v", name, limit, seen, failed)
+			}
+		}
+	}
+}
+
+// A value whose caller panics is the caller's still, if it was not lent.
+func TestScanPanics(t *testing.T) {
+	_, n := scanWorld(t, 100)
+	for _, reuse := range []bool{false, true} {
+		var kept []byte
+		func() {
+			defer func() { recover() }()
+			for e := range n.Scan(t.Context(), &store.ScanOptions{Start: []byte("00001"), Limit: 50, Reuse: reuse}) {
+				kept, _ = e.Value()
+				panic("of the caller's")
+			}
+		}()
+		want := []byte(scanValue(1))
+		if reuse {
+			clear(want)
+		}
+		if !bytes.Equal(kept, want) {
+			t.Errorf("reuse %v: %.20q", reuse, kept)
+		}
 	}
 }
 

@@ -131,8 +131,6 @@ func (r *record) open(op *op, envelope []byte) bool {
 	}
 	r.opened, r.value = true, op.dst[:len(op.dst):len(op.dst)]
 	r.lease, r.number, r.stale = op.lease, op.number(), op.stale && !op.lease.Fallback
-	if op.n.maxAge.Load() > 0 {
-		r.written = op.env.Written
-	}
+	r.written = op.env.Written
 	return true
 }
