@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -58,6 +59,9 @@ func blobFiles(t *testing.T, dir string) (names []string, size int64) {
 	}
 	for _, name := range names {
 		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Pebble has deleted it meanwhile
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
