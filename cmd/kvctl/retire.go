@@ -63,12 +63,11 @@ func (c *cli) retireUnneeded(ctx context.Context, args []string) error {
 	return c.with(ctx, writing, func(s *store.Store) error {
 		l := c.list("sealkv/retire/1", []string{"tenant", "namespace", "domain", ">retired"})
 		err := c.eachNamed(s, args, "retiring", func(t *store.Tenant) error {
-			for _, name := range args[min(1, len(args)):] {
-				if _, err := t.Namespace(name); err != nil {
-					return err
-				}
+			names, err := namespaces(t, args)
+			if err != nil {
+				return err
 			}
-			retired, err := t.RetireDataKeys(ctx, args[min(1, len(args)):]...)
+			retired, err := t.RetireDataKeys(ctx, names...)
 			for _, k := range retired {
 				l.row(retiredRow{k.Tenant, k.Namespace, k.Number, false}, k.Tenant, k.Namespace, k.Domain, number(k.Number))
 			}

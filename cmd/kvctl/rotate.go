@@ -111,12 +111,11 @@ func (c *cli) rotate(ctx context.Context, f *rotateFlags, args []string) error {
 func (c *cli) rotateDataKeys(ctx context.Context, s *store.Store, args []string) error {
 	l := c.list("sealkv/rotate/1", []string{"tenant", "namespace", "domain", ">from", ">to"})
 	err := c.eachNamed(s, args, "rotating", func(t *store.Tenant) error {
-		for _, name := range args[min(1, len(args)):] {
-			if _, err := t.Namespace(name); err != nil {
-				return err
-			}
+		names, err := namespaces(t, args)
+		if err != nil {
+			return err
 		}
-		done, err := t.RotateDataKeys(ctx, args[min(1, len(args)):]...)
+		done, err := t.RotateDataKeys(ctx, names...)
 		for _, r := range done {
 			l.row(r, r.Tenant, r.Namespace, r.Domain, number(r.From), number(r.To))
 		}
@@ -190,4 +189,15 @@ func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*st
 // isTenants reports whether an error is of one tenant's keys and says nothing of the others'.
 func isTenants(err error) bool {
 	return errors.Is(err, store.ErrKeyRevoked) || errors.Is(err, store.ErrKeyUnavailable) || errors.Is(err, store.ErrKeyDestroyed)
+}
+
+// namespaces are those that args name behind the tenant; the policy must have a rule for each.
+func namespaces(t *store.Tenant, args []string) ([]string, error) {
+	names := args[min(1, len(args)):]
+	for _, name := range names {
+		if _, err := t.Namespace(name); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
 }
