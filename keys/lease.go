@@ -11,8 +11,8 @@ import (
 )
 
 // A Lease holds the opened data keys of one namespace at one epoch. Space.Pin hands it out
-// pinned; nothing of it may be used after Unpin, but Unlinked and Ended. Its keys never change: a rotation, a revocation or
-// the end of KeyTTL unlinks it, and the next Pin gets another.
+// pinned; nothing of it may be used after Unpin, but Unlinked and Ended. Its keys never change: a
+// rotation, a revocation or the end of KeyTTL unlinks it, and the next Pin gets another.
 type Lease struct {
 	pins *pins
 	used atomic.Bool // since the keys were last refreshed

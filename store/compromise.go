@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys"
@@ -51,7 +52,7 @@ func (t *Tenant) RotateCompromised(ctx context.Context, opts *CompromiseOptions)
 	if err != nil {
 		return c, err
 	}
-	if c.Continued = len(exposed) > 0 && !o.Anew; !c.Continued {
+	if c.Continued = exposed && !o.Anew; !c.Continued {
 		x, err := t.store.keys.ExposeKeys(ctx, t.id)
 		if err != nil {
 			return c, translated(err)
@@ -72,15 +73,12 @@ func (t *Tenant) RotateCompromised(ctx context.Context, opts *CompromiseOptions)
 	return c, err
 }
 
-// exposed are the tenant's data keys that somebody may know and that are not retired.
-func (t *Tenant) exposed() (out []keys.KeyInfo, err error) {
+// exposed reports whether somebody may know a data key of the tenant's that is not retired.
+func (t *Tenant) exposed() (bool, error) {
 	infos, err := t.DataKeys()
-	for _, info := range infos {
-		if info.Exposed && info.State != codec.StateRetired.String() {
-			out = append(out, info)
-		}
-	}
-	return out, err
+	return slices.ContainsFunc(infos, func(info keys.KeyInfo) bool {
+		return info.Exposed && info.State != codec.StateRetired.String()
+	}), err
 }
 
 // coverExposed is what the last sweep found under exposed keys.

@@ -31,7 +31,7 @@ func (n *Namespace) begin(key []byte) (*op, error) {
 		return nil, err
 	}
 	op := n.draw()
-	op.key = append(append(op.key[:0], n.records...), key...)
+	op.renew(key)
 	return op, nil
 }
 
@@ -48,7 +48,7 @@ func (n *Namespace) pinned(ctx context.Context) *op {
 	return op
 }
 
-// renew goes on with another record under the same keys.
+// renew goes on with another record, under the same keys.
 func (op *op) renew(key []byte) {
 	op.key = append(append(op.key[:0], op.n.records...), key...)
 	op.stale, op.manifest = false, op.manifest[:0]

@@ -69,16 +69,17 @@ func (n *Namespace) scan(ctx context.Context, from engine.Reader, opts *ScanOpti
 	return func(yield func(Entry, error) bool) {
 		s := newScanner(ctx, n, from, opts, hold)
 		o := n.store.foreground.begin(OpScan)
-		defer func() { o.end(s.failed) }()
+		var failed error
+		defer func() { o.end(failed) }()
 		defer s.clear()
 		defer s.ahead.stop()
-		for !s.finished && s.left != 0 {
-			s.failed = translated(s.next())
-			if s.failed == nil && !s.walk(yield) {
-				return
+		for more := true; more && !s.finished && s.left != 0; {
+			err := s.next()
+			if err == nil {
+				more, err = s.walk(yield)
 			}
-			if s.failed != nil {
-				yield(Entry{}, s.failed)
+			if failed = translated(err); failed != nil {
+				yield(Entry{}, failed)
 				return
 			}
 		}
@@ -110,7 +111,6 @@ type scanner struct {
 	size     int    // bytes of the page
 	last     []byte // engine key that was visited last
 	finished bool
-	failed   error // for which the scan ended
 }
 
 func newScanner(ctx context.Context, n *Namespace, from engine.Reader, opts *ScanOptions, hold *hold) *scanner {
@@ -215,7 +215,7 @@ func (s *scanner) Entry(key, value []byte) (more bool, err error) {
 	case g.awaited || s.op == nil || !r.open(s.op, value):
 		g.keep(r, value)
 	}
-	s.size += max(0, len(r.value)-room) // it was compressed
+	s.size += r.inflated()
 	s.entries--
 	if s.left > 0 {
 		s.left--
@@ -244,9 +244,8 @@ func (s *scanner) fill() {
 	s.filling = nil
 }
 
-// walk yields the entries of the page, and reports whether the caller wants more. It does not if
-// s.failed is set.
-func (s *scanner) walk(yield func(Entry, error) bool) bool {
+// walk yields the entries of the page, and reports whether the caller wants more.
+func (s *scanner) walk(yield func(Entry, error) bool) (more bool, err error) {
 	for i, g := range s.groups {
 		s.ahead.await(g)
 		if !s.opts.Reuse {
@@ -254,8 +253,8 @@ func (s *scanner) walk(yield func(Entry, error) bool) bool {
 		}
 		for j := range g.records {
 			r := &g.records[j]
-			if s.failed = s.prepare(r, g); s.failed != nil {
-				return true
+			if err := s.prepare(r, g); err != nil {
+				return false, err
 			}
 			if r.gone || s.n.expired(r.written) {
 				if s.left >= 0 {
@@ -270,14 +269,14 @@ func (s *scanner) walk(yield func(Entry, error) bool) bool {
 			more := yield(e, nil)
 			clear(r.value)
 			if r.value = nil; !more {
-				return false
+				return false, nil
 			}
 		}
 		g.free()
 		s.groups[i] = nil
 	}
 	s.groups = s.groups[:0]
-	return true
+	return true, nil
 }
 
 // clear frees what is left of a page.
@@ -379,15 +378,7 @@ func (s *scanner) open(r *record, raw []byte) (fatal error) {
 	case err != nil:
 		return s.fails(r, err)
 	default:
-		r.value, r.lease, r.number, r.stale = o.value[:len(o.value):len(o.value)], o.lease, o.number, o.stale
-		r.written = writtenIn(raw)
+		r.take(o)
 	}
 	return nil
-}
-
-// writtenIn is the time in an envelope that opened.
-func writtenIn(raw []byte) uint64 {
-	var e codec.Envelope
-	e.Parse(raw)
-	return e.Written
 }

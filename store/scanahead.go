@@ -118,6 +118,6 @@ func (s *scanner) openGroup(g *group) {
 		}
 		r := &g.records[i]
 		r.open(op, g.of(r.envelope))
-		s.ahead.inflated.Add(int64(max(0, len(r.value)-cap(r.room))))
+		s.ahead.inflated.Add(int64(r.inflated()))
 	}
 }

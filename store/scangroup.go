@@ -129,8 +129,15 @@ func (r *record) open(op *op, envelope []byte) bool {
 	if op.Value(envelope) != nil || len(op.manifest) > 0 {
 		return false
 	}
-	r.opened, r.value = true, op.dst[:len(op.dst):len(op.dst)]
-	r.lease, r.number, r.stale = op.lease, op.number(), op.stale && !op.lease.Fallback
-	r.written = op.env.Written
+	r.take(op.opening())
 	return true
 }
+
+// take takes what came of opening the record.
+func (r *record) take(o opening) {
+	r.opened, r.value = true, o.value[:len(o.value):len(o.value)]
+	r.lease, r.number, r.stale, r.written = o.lease, o.number, o.stale, o.written
+}
+
+// inflated is how many bytes the value takes beyond its envelope, because it was compressed.
+func (r *record) inflated() int { return max(0, len(r.value)-cap(r.room)) }

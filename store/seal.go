@@ -67,8 +67,8 @@ func (n *Namespace) firstWrite(at time.Time) uint64 {
 	if n.maxAge.Load() == 0 {
 		return 0
 	}
-	switch now := n.now(); {
-	case at.IsZero(), at.Unix() > int64(now):
+	now := n.now()
+	if at.IsZero() || at.Unix() > int64(now) {
 		return now
 	}
 	return uint64(max(at.Unix(), 1)) // 0 would be none

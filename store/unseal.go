@@ -161,10 +161,11 @@ func (n *Namespace) rawFrom(ctx context.Context, from engine.Reader, key []byte)
 
 // An opening is what came of opening an envelope.
 type opening struct {
-	value  []byte      // with what it was appended to
-	stale  bool        // sealed under other keys than the active ones
-	lease  *keys.Lease // that it was opened with; not pinned any more
-	number uint32      // of a data key that it names
+	value   []byte      // with what it was appended to
+	stale   bool        // sealed under other keys than the active ones
+	lease   *keys.Lease // that it was opened with; not pinned any more
+	number  uint32      // of a data key that it names
+	written uint64
 }
 
 // openFrom appends the value of an envelope that was read from a state of the engine to dst. It
@@ -197,5 +198,10 @@ func (n *Namespace) openOnce(ctx context.Context, from engine.Reader, key, raw, 
 	if err = op.rotated(err); err != nil {
 		return opening{value: dst}, n.failed(op, err)
 	}
-	return opening{value: op.dst, stale: op.stale && !op.lease.Fallback, lease: op.lease, number: op.number()}, nil
+	return op.opening(), nil
+}
+
+// opening is what came of opening op's record.
+func (op *op) opening() opening {
+	return opening{value: op.dst, stale: op.stale && !op.lease.Fallback, lease: op.lease, number: op.number(), written: op.env.Written}
 }
