@@ -41,7 +41,7 @@ func measureGoroutines(ctx context.Context, p probe) (_ measured, err error) {
 			return nil, err
 		}
 	}
-	get := func(w *hand) error {
+	get := func(w *hand) (err error) {
 		w.room, err = n.GetInto(ctx, w.key, w.room[:0])
 		return err
 	}
@@ -149,6 +149,9 @@ func (p probe) putAll(ctx context.Context, s *store.Store, d dataset) error {
 type hand struct {
 	key, value, room []byte
 	times            []time.Duration
+	failed           error
+
+	_ [64]byte // a cache line apart from the next
 }
 
 // A crew is what goroutines did that worked for a time, each as fast as it could.
@@ -161,7 +164,6 @@ type crew struct {
 // operation is not in its time.
 func (p probe) crew(d *synthetic, do func(*hand) error) (crew, error) {
 	c := crew{hands: make([]hand, p.Workers)}
-	failed := make([]error, p.Workers)
 	var (
 		wait sync.WaitGroup
 		stop atomic.Bool
@@ -171,14 +173,16 @@ func (p probe) crew(d *synthetic, do func(*hand) error) (crew, error) {
 		w := &c.hands[i]
 		r := rand.New(rand.NewPCG(1, uint64(i)))
 		wait.Go(func() {
-			for !stop.Load() && failed[i] == nil {
+			for !stop.Load() && w.failed == nil {
 				at := r.IntN(p.Records)
 				_, w.key = d.key(at, w.key[:0])
 				if len(w.value) == 0 {
-					w.value, failed[i] = d.value(at, 1, nil)
+					if w.value, w.failed = d.value(at, 1, nil); w.failed != nil {
+						return
+					}
 				}
 				start := time.Since(epoch)
-				failed[i] = errors.Join(failed[i], do(w))
+				w.failed = do(w)
 				w.times = append(w.times, time.Since(epoch)-start)
 			}
 		})
@@ -187,20 +191,25 @@ func (p probe) crew(d *synthetic, do func(*hand) error) (crew, error) {
 	stop.Store(true)
 	wait.Wait()
 	c.took = time.Since(began)
-	return c, errors.Join(failed...)
+	for i := range c.hands {
+		if err := c.hands[i].failed; err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 func (c crew) ops() (n int) {
-	for _, w := range c.hands {
-		n += len(w.times)
+	for i := range c.hands {
+		n += len(c.hands[i].times)
 	}
 	return n
 }
 
 func (c crew) into(m measured, name string) {
 	var times []time.Duration
-	for _, w := range c.hands {
-		times = append(times, w.times...)
+	for i := range c.hands {
+		times = append(times, c.hands[i].times...)
 	}
 	slices.Sort(times)
 	m[name+"s/s"] = float64(len(times)) / c.took.Seconds()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys/root/keyfile"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
@@ -114,16 +115,20 @@ func newSealkv(s *store.Store, c config) (engine, error) {
 	return e, nil
 }
 
-// compactSealkv reaches for the engine, since the store has no compaction for callers.
+// compactSealkv reaches for the engine, since the store has no compaction for callers. Chunks stay
+// where the store has them.
 func compactSealkv(c config) error {
-	e, err := enginepebble.Open(filepath.Join(c.dir, "store", "records"), nil)
+	e, err := enginepebble.Open(filepath.Join(c.dir, "store", "records"), &enginepebble.Options{Apart: chunkKeys})
 	if err != nil {
 		return err
 	}
 	return errors.Join(e.Compact(context.Background(), everything), e.Close())
 }
 
-var everything = engines.Range{Start: []byte{0}, End: []byte{0xff}}
+var (
+	everything = engines.Range{Start: []byte{0}, End: []byte{0xff}}
+	chunkKeys  = engines.Range{Start: []byte{byte(codec.KindChunk)}, End: []byte{byte(codec.KindChunk) + 1}}
+)
 
 func (e *sealkv) session() (session, error) {
 	return &sealkvSession{sealkv: e, batches: e.store.NewBatch()}, nil
