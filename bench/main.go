@@ -44,11 +44,8 @@ func studies() map[string]func(ctx context.Context, args []string) error {
 }
 
 func exit(err error) {
-	switch {
-	case err == nil:
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		os.Exit(0)
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
 	}
 	fmt.Fprintln(os.Stderr, "bench:", err)
 	os.Exit(1)

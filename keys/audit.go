@@ -58,6 +58,12 @@ type AuditHead struct {
 	MAC []byte
 }
 
+// String is SEQ:MAC, the MAC in hex, as kvctl audit verify --head takes it.
+func (h AuditHead) String() string { return fmt.Sprintf("%d:%x", h.Seq, h.MAC) }
+
+// MarshalText is String, for JSON.
+func (h AuditHead) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
 // audit appends an entry to the log, in the transaction of c. Its MAC covers the one before it.
 func (c *change) audit(platform *parent, e codec.AuditEntry) error {
 	e.Seq = c.counters.AuditSeq + 1

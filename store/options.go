@@ -79,8 +79,8 @@ type Options struct {
 	// from opening to opening.
 	Inline int
 
-	// CacheBytes is the engine's cache of blocks, MemTableBytes one of its write buffers; see
-	// package engine/pebble for their defaults.
+	// CacheBytes is the memory for the engine's cached blocks and write buffers together, MemTableBytes one
+	// of these buffers; see package engine/pebble for their defaults.
 	CacheBytes    int64
 	MemTableBytes int
 	// ValueCacheBytes is how much of CacheBytes goes to opened values that are read often, which

@@ -106,7 +106,7 @@ func (s *Store) PlanPolicy(ctx context.Context, next *scope.Policy) ([]PolicyMov
 	return moves, nil
 }
 
-// changes are those of the policies' rows, and of the namespaces with data that fall under a row
+// changes are those of the policies' rules, and of the namespaces with data that fall under a rule
 // for every product.
 func changes(before, after *scope.Policy, held []string) []scope.Change {
 	all := scope.Diff(before, after)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -32,9 +31,9 @@ type ShredReceipt struct {
 	// Backups are the ids of the registered backups that may hold the keys: they end with the last
 	// copy of these, or with the tenant's root. What is restored from them stays shredded if the
 	// newest keyring is given.
-	Backups   []string `json:"backups"`
-	AuditSeq  uint64   `json:"audit_seq"`  // of the last entry of the audit log
-	AuditHead string   `json:"audit_head"` // its MAC, in hex: kvctl audit verify --head takes both
+	Backups []string `json:"backups"`
+	// Head is the end of the audit log with the receipt.
+	Head keys.AuditHead `json:"head"`
 }
 
 // Shred destroys keys of the tenant, and deletes what they sealed, for good. It goes through
@@ -186,7 +185,7 @@ func (s *shredding) end(ctx context.Context) error {
 		return err
 	}
 	counters := s.t.store.keys.Counters()
-	s.receipt.AuditSeq, s.receipt.AuditHead = counters.AuditSeq, hex.EncodeToString(counters.AuditMAC)
+	s.receipt.Head = keys.AuditHead{Seq: counters.AuditSeq, MAC: counters.AuditMAC}
 	return nil
 }
 

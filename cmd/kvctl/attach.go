@@ -88,7 +88,7 @@ func create(ctx context.Context, n *store.Namespace, key []byte, in io.Reader, o
 	defer w.Abort()
 	length, err := w.ReadFrom(in)
 	if err != nil {
-		return 0, fmt.Errorf("reading the value: %w", err)
+		return 0, err
 	}
 	return length, w.Close()
 }
@@ -130,6 +130,9 @@ func (r *counting) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	r.done += int64(n)
 	r.tell(r.done)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("reading the value: %w", err)
+	}
 	return n, err
 }
 

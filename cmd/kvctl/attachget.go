@@ -49,6 +49,9 @@ func (c *cli) attachGet(ctx context.Context, tenant, namespace string, key []byt
 	if err != nil {
 		return err
 	}
+	if name == "-" && c.json {
+		return errCatJSON
+	}
 	if name == "-" {
 		return c.attachCat(ctx, tenant, namespace, key, byteRange{length: -1})
 	}
@@ -109,7 +112,10 @@ func (c *cli) writeFile(name string, r *store.Reader) (err error) {
 
 // copyOut copies what in has, which is length bytes, and shows how far it is.
 func (c *cli) copyOut(doing string, out io.Writer, in io.Reader, length int64) error {
-	bar := c.progress(doing)
+	bar := &progress{}
+	if !isTerminal(out) { // where the value and a bar would mix
+		bar = c.progress(doing)
+	}
 	defer bar.end()
 	_, err := io.Copy(&countingWriter{Writer: out, tell: func(done int64) { bar.bytes(done, length) }}, in)
 	return err
@@ -141,6 +147,8 @@ func (c *cli) withReader(ctx context.Context, tenant, namespace string, key []by
 	})
 }
 
+var errCatJSON = usagef("the value itself goes to standard output; there is no --json of it")
+
 // A byteRange is a part of a value; length is below 0 for all of the rest.
 type byteRange struct{ offset, length int64 }
 
@@ -169,7 +177,7 @@ not all.`,
 				return usagef("--offset: %d is less than 0", part.offset)
 			}
 			if c.json {
-				return usagef("cat prints the value itself; there is no --json of it")
+				return errCatJSON
 			}
 			return c.attachCat(cmd.Context(), args[0], args[1], k, part)
 		},

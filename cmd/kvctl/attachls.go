@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -72,7 +73,7 @@ func (c *cli) attachLs(ctx context.Context, tenant, namespace string, opts *stor
 			if stored.IsZero() {
 				stored = head.Written
 			}
-			l.row(newAttachmentRow(e.Key, &head), printable(e.Key), size(head.Bytes), count(head.Chunks), moment(stored))
+			l.row(newAttachmentRow(e.Key, &head), printable(e.Key), human.Size(head.Bytes), human.Count(head.Chunks), moment(stored))
 		}
 		if err := l.end(fmt.Sprintf("%s has no attachments in %s.", tenant, namespace)); err != nil {
 			return err
@@ -116,12 +117,12 @@ func (c *cli) attachStat(ctx context.Context, tenant, namespace string, key []by
 		}
 		chunks := ""
 		if head.Chunks > 0 {
-			chunks = fmt.Sprintf("%s of %s", count(head.Chunks), size(uint64(head.ChunkSize)))
+			chunks = fmt.Sprintf("%s of %s", human.Count(head.Chunks), human.Size(uint64(head.ChunkSize)))
 		}
 		return c.show("sealkv/attach-stat/1", newAttachmentRow(key, &head),
 			[2]string{"tenant", tenant},
 			[2]string{"namespace", namespace},
-			[2]string{"length", fmt.Sprintf("%s (%s)", counted(int(head.Bytes), "byte"), size(head.Bytes))},
+			[2]string{"length", fmt.Sprintf("%s (%s)", human.Counted(int(head.Bytes), "byte"), human.Size(head.Bytes))},
 			[2]string{"chunks", chunks},
 			[2]string{"stored", moment(head.Modified)},
 			[2]string{"first written", moment(head.Written)})

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/store"
 )
@@ -55,7 +55,7 @@ func (c *cli) auditLs(ctx context.Context, tenant string, after uint64) error {
 			if e.Number != 0 {
 				key = number(e.Number)
 			}
-			l.row(e, count(e.Seq), moment(e.Time), e.Act, e.Tenant, e.Namespace, e.Domain, key, printable([]byte(e.Detail)))
+			l.row(e, human.Count(e.Seq), moment(e.Time), e.Act, e.Tenant, e.Namespace, e.Domain, key, printable([]byte(e.Detail)))
 		}
 		return l.end("No entries.")
 	})
@@ -80,8 +80,8 @@ not rewritten up to there, as those who hold the platform's root otherwise could
 
 // An auditHeadRow is the JSON of the log's end.
 type auditHeadRow struct {
-	Entries uint64 `json:"entries"`
-	Head    string `json:"head"`
+	Entries uint64         `json:"entries"`
+	Head    keys.AuditHead `json:"head"`
 }
 
 func (c *cli) auditVerify(ctx context.Context, kept string) error {
@@ -94,9 +94,8 @@ func (c *cli) auditVerify(ctx context.Context, kept string) error {
 		if err != nil {
 			return withHint(err, "the log was changed, or is not the one that the head was kept of: compare it with a backup")
 		}
-		row := auditHeadRow{head.Seq, fmt.Sprintf("%d:%x", head.Seq, head.MAC)}
-		return c.report("sealkv/audit-verify/1", row, "The audit log is whole: %s.\nhead  %s\nKeep the head elsewhere, for kvctl audit verify --head.",
-			entries(head.Seq), row.Head)
+		return c.report("sealkv/audit-verify/1", auditHeadRow{head.Seq, head}, "The audit log is whole: %s.\nhead  %s\nKeep the head elsewhere, for kvctl audit verify --head.",
+			entries(head.Seq), head)
 	})
 }
 
@@ -104,7 +103,7 @@ func entries(n uint64) string {
 	if n == 1 {
 		return "1 entry"
 	}
-	return count(n) + " entries"
+	return human.Count(n) + " entries"
 }
 
 func parseHead(text string) (*keys.AuditHead, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -83,7 +84,7 @@ func (c *cli) backupsForgetCommand() *cobra.Command {
 		Short: "Let keys go that only this backup needs",
 		Long: `End the registration of a backup that was deleted with all its copies. Data keys
 that it alone needed can be retired from then on: what is restored from a copy that
-is left after that has records that nothing opens. It asks for --yes.`,
+is left after that has records that nothing opens. It needs --yes.`,
 		Example: "  kvctl backups forget 4ed23e1d479c0ac32b5cef55d124ba7b --yes",
 		Args:    positional,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -151,9 +152,9 @@ func (c *cli) restore(ctx context.Context, from, newest string) error {
 		r.Destroyed = nonNil(r.Destroyed)
 		return c.show("sealkv/restore/1", r)
 	}
-	c.say("Restored %s from the backup of %s, into %s", counted(int(r.Records), "record"), moment(r.Backup.Began), dir)
+	c.say("Restored %s from the backup of %s, into %s", human.Counted(int(r.Records), "record"), moment(r.Backup.Began), dir)
 	for _, u := range r.Destroyed {
-		c.say("  gone: %s of %s in %s, whose keys were destroyed since", counted(int(u.Records), "record"), u.Tenant, u.Namespace)
+		c.say("  gone: %s of %s in %s, whose keys were destroyed since", human.Counted(int(u.Records), "record"), u.Tenant, u.Namespace)
 	}
 	if !r.Newer {
 		c.note("no newer keyring than the backup's: what was rotated, revoked or shredded since then is not known here")

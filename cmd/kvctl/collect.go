@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -25,7 +26,7 @@ otherwise. It is for stores that only kvctl writes. It needs no tenant's root ke
 				}
 				row := collectedRow{s.Stats().Expired, s.Stats().Chunks}
 				return c.report("sealkv/collect/1", row, "Collected %s that had expired, and %s that nothing needed.",
-					counted(int(row.Expired), "record"), counted(int(row.Chunks), "chunk"))
+					human.Counted(int(row.Expired), "record"), human.Counted(int(row.Chunks), "chunk"))
 			})
 		},
 	}

@@ -74,7 +74,7 @@ func (c *cli) completePut(cmd *cobra.Command, args []string, start string) ([]st
 	return c.completeTenant(cmd, args, start)
 }
 
-// completePolicy completes a NAMESPACE that the policy has a row of its own for.
+// completePolicy completes a NAMESPACE that the policy has a rule of its own for.
 func (c *cli) completePolicy(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -30,6 +31,7 @@ func (c *cli) rotateCompromised(ctx context.Context, s *store.Store, f *compromi
 		bar = c.progress("sealing anew")
 	}
 	var left []store.Coverage
+	recovered := 0
 	err := c.eachNamed(s, args, "sealing anew", func(t *store.Tenant) error {
 		opts := &store.CompromiseOptions{Retire: f.retire, Anew: f.anew}
 		if len(args) > 0 { // else the bar counts tenants
@@ -39,7 +41,7 @@ func (c *cli) rotateCompromised(ctx context.Context, s *store.Store, f *compromi
 		if err != nil {
 			return err
 		}
-		made := counted(len(done.Rotated), "new key")
+		made := human.Counted(len(done.Rotated), "new key")
 		if done.Continued {
 			made = "of before"
 		}
@@ -47,9 +49,9 @@ func (c *cli) rotateCompromised(ctx context.Context, s *store.Store, f *compromi
 		for _, census := range done.Censuses {
 			sum.Records, sum.Rewrapped, sum.Missed = sum.Records+census.Records, sum.Rewrapped+census.Rewrapped, sum.Missed+census.Missed
 		}
-		l.row(compromiseRow{done, cannotUndo}, t.ID(), made, count(sum.Records), count(sum.Rewrapped), count(sum.Missed),
+		l.row(compromiseRow{done, cannotUndo}, t.ID(), made, human.Count(sum.Records), human.Count(sum.Rewrapped), human.Count(sum.Missed),
 			number(uint32(len(done.Retired))), number(uint32(len(done.Exposed))))
-		left = append(left, done.Exposed...)
+		recovered, left = recovered+1, append(left, done.Exposed...)
 		if done.Continued {
 			c.note("The recovery of %s that was begun before went on, and no key is new; --anew makes new ones.", t.ID())
 		}
@@ -57,9 +59,11 @@ func (c *cli) rotateCompromised(ctx context.Context, s *store.Store, f *compromi
 	})
 	bar.end()
 	if err != nil {
-		return l.fail(err)
+		err = l.fail(err)
+	} else {
+		err = l.end("No tenants yet.")
 	}
-	if err := l.end("No tenants yet."); err != nil {
+	if recovered == 0 {
 		return err
 	}
 	for _, key := range left {
@@ -73,5 +77,5 @@ func (c *cli) rotateCompromised(ctx context.Context, s *store.Store, f *compromi
 	for _, what := range cannotUndo {
 		c.note("  - %s", what)
 	}
-	return nil
+	return err
 }

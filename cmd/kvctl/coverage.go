@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -69,6 +70,9 @@ func (c *cli) coverage(ctx context.Context, opts store.CoverageOptions, namespac
 		how = looking
 	}
 	return c.with(ctx, how, func(s *store.Store) error {
+		if err := checkCoverable(s, opts.Tenant, namespaces); err != nil {
+			return err
+		}
 		bar := c.progress("counting")
 		opts.Progress = func(records, _ uint64) { bar.count(records, "record") }
 		report, err := s.Coverage(ctx, &opts)
@@ -91,17 +95,35 @@ func (c *cli) coverage(ctx context.Context, opts store.CoverageOptions, namespac
 			return err
 		}
 		if opts.Exact {
-			c.note("read %s, %s, in %v: %s", counted(int(report.Records), "record"), size(report.Bytes),
+			c.note("read %s, %s, in %v: %s", human.Counted(int(report.Records), "record"), human.Size(report.Bytes),
 				report.Took.Round(time.Millisecond), bandwidth(report.Bytes, report.Took))
 		}
 		return nil
 	})
 }
 
+// checkCoverable refuses a namespace that the tenant never had a key in and that the policy does not know.
+func checkCoverable(s *store.Store, tenant string, namespaces []string) error {
+	if len(namespaces) == 0 {
+		return nil
+	}
+	keyed, err := keyedNamespaces(s, tenant)
+	if err != nil {
+		return err
+	}
+	t, err := s.Tenant(tenant)
+	for _, name := range namespaces {
+		if err == nil && !slices.Contains(keyed, name) {
+			_, err = t.Namespace(name)
+		}
+	}
+	return err
+}
+
 func coverageCells(r store.Coverage, exact bool) []string {
 	cells := []string{r.Tenant, r.Namespace, r.Domain, number(r.Number), r.State, moment(r.Created), "", "", "never", "yes"}
 	if exact || !r.Swept.IsZero() {
-		cells[6], cells[7] = count(r.Records), size(r.Bytes)
+		cells[6], cells[7] = human.Count(r.Records), human.Size(r.Bytes)
 	}
 	if !r.Swept.IsZero() {
 		cells[8] = moment(r.Swept)

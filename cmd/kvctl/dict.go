@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -46,7 +47,7 @@ func (c *cli) dictTrain(ctx context.Context, tenant, namespace string) error {
 		if err != nil {
 			return err
 		}
-		return c.report("sealkv/dict-train/1", d, "Trained dictionary %d of %s in %s, %s as it is stored.", d.Number, tenant, namespace, size(d.Stored))
+		return c.report("sealkv/dict-train/1", d, "Trained dictionary %d of %s in %s, %s as it is stored.", d.Number, tenant, namespace, human.Size(d.Stored))
 	})
 }
 
@@ -77,7 +78,7 @@ func (c *cli) dictLs(ctx context.Context, tenant, namespace string) error {
 		}
 		l := c.list("sealkv/dict/1", []string{"tenant", "namespace", ">dictionary", "trained", ">key", ">stored"})
 		for _, d := range found {
-			l.row(d, d.Tenant, d.Namespace, number(d.Number), moment(d.Trained), numbersOf(store.Usage{Keys: d.Keys}), size(d.Stored))
+			l.row(d, d.Tenant, d.Namespace, number(d.Number), moment(d.Trained), numbersOf(store.Usage{Keys: d.Keys}), human.Size(d.Stored))
 		}
 		return l.end("No dictionary yet.")
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/cmd/kvctl/internal/transfer"
 	"github.com/sealkv/sealkv/store"
 )
@@ -29,7 +30,8 @@ is compressed if its name ends in .zst or .gz, or with --folder to a folder with
 attachments as files of their own. What is written is in the clear.
 
 It is one state of the store. Records that do not open are left out and counted,
-and the exit code is that of the first.`,
+and the exit code is that of the first. So are values longer than 64 MiB, which make no
+line: kvctl attach get writes one, and --folder those that are attachments.`,
 		Example: `  kvctl export acme jira/comments | jq .value
   kvctl export acme --out acme.jsonl.zst
   kvctl export --folder ./export`,
@@ -46,7 +48,7 @@ and the exit code is that of the first.`,
 	flags.StringVarP(&f.out, "out", "o", "", "write to a new `FILE`")
 	flags.StringVar(&f.folder, "folder", "", "write to `DIR`, which is new or empty")
 	flags.StringVar(&f.compress, "compress", "", "with --folder: `HOW`, zst (the default), gz or none")
-	return cmd
+	return c.selects(cmd)
 }
 
 func (c *cli) checkExport(cmd *cobra.Command, f *exportFlags) error {
@@ -66,11 +68,7 @@ func (c *cli) checkExport(cmd *cobra.Command, f *exportFlags) error {
 }
 
 func (c *cli) export(ctx context.Context, f *exportFlags, args []string) error {
-	bar := c.progress("exporting")
-	opts := &transfer.ExportOptions{
-		Compress: f.compress,
-		Progress: func(records, _ uint64) { bar.count(records, "record") },
-	}
+	opts := &transfer.ExportOptions{Compress: f.compress}
 	if len(args) > 0 {
 		c.tenant = args[0]
 		opts.Tenants, opts.Namespaces = args[:1], args[1:]
@@ -80,7 +78,6 @@ func (c *cli) export(ctx context.Context, f *exportFlags, args []string) error {
 			return err
 		}
 		done, err := c.exportTo(ctx, s, f, opts)
-		bar.end()
 		if errors.Is(err, fs.ErrExist) {
 			return withHint(err, "nothing that is there is written over: name another")
 		}
@@ -103,6 +100,12 @@ func checkNames(s *store.Store, args []string) error {
 }
 
 func (c *cli) exportTo(ctx context.Context, s *store.Store, f *exportFlags, opts *transfer.ExportOptions) (*transfer.Exported, error) {
+	if f.folder == "" && f.out == "" && isTerminal(c.out) { // where values and a bar would mix
+		return transfer.Export(ctx, s, c.out, opts)
+	}
+	bar := c.progress("exporting")
+	defer bar.end()
+	opts.Progress = func(records, _ uint64) { bar.count(records, "record") }
 	switch {
 	case f.folder != "":
 		return transfer.ExportFolder(ctx, s, f.folder, opts)
@@ -113,6 +116,9 @@ func (c *cli) exportTo(ctx context.Context, s *store.Store, f *exportFlags, opts
 }
 
 func (c *cli) printExport(f *exportFlags, done *transfer.Exported, err error) error {
+	if err != nil && len(done.Rows) == 0 {
+		return err // before anything was done
+	}
 	if c.json {
 		l := c.list("sealkv/export/1", nil, "files", done.Files, "elapsed_seconds", done.Elapsed.Seconds())
 		for _, row := range done.Rows {
@@ -121,7 +127,7 @@ func (c *cli) printExport(f *exportFlags, done *transfer.Exported, err error) er
 		return errors.Join(err, l.end(""))
 	}
 	sum := done.Total()
-	summary := fmt.Sprintf("Exported %s (%s) in %s.", counted(int(sum.Records), "record"), size(sum.Bytes), done.Elapsed.Round(10*time.Millisecond))
+	summary := fmt.Sprintf("Exported %s (%s) in %s.", human.Counted(int(sum.Records), "record"), human.Size(sum.Bytes), done.Elapsed.Round(10*time.Millisecond))
 	if f.out == "" && f.folder == "" {
 		c.note("%s", summary) // standard output is the values
 	} else {

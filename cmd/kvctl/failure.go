@@ -95,6 +95,7 @@ var classes = []class{
 	{store.ErrKeyUnavailable, "key_unavailable", exitUnavailable, "put the root key's file back where the message says, and try again"},
 	{root.ErrUnavailable, "key_unavailable", exitUnavailable, "put the key file where the message says, and try again"},
 	{errBad, "bad_records", exitDamaged, "restore them from a backup; the lines above name them"},
+	{transfer.ErrTooLong, "too_long", exitFailed, "kvctl attach get TENANT NAMESPACE KEY FILE writes one; export --folder writes those that are attachments"},
 	{transfer.ErrDiffers, "differs", exitDamaged, "import the same again to make the store as the files are"},
 	{transfer.ErrMissing, "missing", exitDamaged, "import the same again to make the store as the files are"},
 	{store.ErrIsBackup, "is_backup", exitFailed, "kvctl --store NEW restore BACKUP makes a store of it"},
@@ -111,8 +112,10 @@ var classes = []class{
 	{store.ErrReadOnly, "read_only", exitFailed, ""},
 	{fs.ErrExist, "exists", exitExists, ""},
 	{fs.ErrNotExist, "file_not_found", exitNotFound, ""},
-	{fs.ErrPermission, "permission", exitFailed, "run it as the user that owns the store and the key files"},
+	{fs.ErrPermission, "permission", exitFailed, notPermitted},
 }
+
+const notPermitted = "run it as the user that owns the store and the key files"
 
 // explain classifies the error of a command; cmd is the one that cobra found.
 func (c *cli) explain(cmd *cobra.Command, err error) failure {
@@ -133,6 +136,9 @@ func (c *cli) explain(cmd *cobra.Command, err error) failure {
 		f.Code, f.Exit, f.Hint = class.code, class.exit, class.hint
 	case errors.As(err, &line):
 		f.Code, f.Exit, f.Hint = "invalid_data", exitInvalid, "kvctl import --help says what a line is; what is in the store already stays, and --continue passes over such lines"
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		f.Hint = notPermitted
 	}
 	f.Hint = c.named(f.Hint)
 	if errors.As(err, &hint) {
@@ -163,9 +169,9 @@ func classOf(err error) *class {
 
 func heldHint(pid int) string {
 	if pid == 0 || !runs(pid) {
-		return "a store is open in one process: wait for the one that has it open (fuser DIR/lock names it), or stop it"
+		return "one process has a store open for writing, or several for reading: wait for who has it open (fuser DIR/lock names it), or stop it"
 	}
-	return fmt.Sprintf("a store is open in one process: stop process %d (ps -p %[1]d shows what it is), or use the API of the service that it is", pid)
+	return fmt.Sprintf("one process has a store open for writing: stop process %d (ps -p %[1]d shows what it is), or use the API of the service that it is", pid)
 }
 
 // runs reports whether there is a process. One that only reads leaves no id: the one in the

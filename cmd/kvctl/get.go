@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -65,7 +66,7 @@ func (c *cli) get(ctx context.Context, tenant, namespace string, key []byte, raw
 func (c *cli) printValue(value []byte, raw bool) error {
 	if isTerminal(c.out) && !raw {
 		if !isText(value) {
-			return withHint(fmt.Errorf("the value is not text (%s)", size(uint64(len(value)))), "redirect it: kvctl get … > FILE; or print it all the same with --raw")
+			return withHint(fmt.Errorf("the value is not text (%s)", human.Size(uint64(len(value)))), "redirect it: kvctl get … > FILE; or print it all the same with --raw")
 		}
 		if !bytes.HasSuffix(value, []byte("\n")) {
 			value = append(value, '\n')

@@ -7,39 +7,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 )
-
-// count writes a number with commas: 112,000.
-func count(n uint64) string {
-	digits := strconv.FormatUint(n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// counted is count with a noun: "1 record", "2 records".
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return count(uint64(n)) + " " + noun + "s"
-}
-
-// size writes a number of bytes for people: 1.2 MiB.
-func size(n uint64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n), -1
-	for value >= 1024 && unit < 5 {
-		value, unit = value/1024, unit+1
-	}
-	if value >= 1023.95 && unit < 5 {
-		value, unit = 1, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[unit])
-}
 
 // moment writes a time in UTC, to the second; the zero time is empty.
 func moment(t time.Time) string {
@@ -77,7 +47,7 @@ func isText(p []byte) bool {
 func excerpt(p []byte, most int) string {
 	text := string(p)
 	if !isText(p) {
-		return fmt.Sprintf("(binary, %s)", size(uint64(len(p))))
+		return fmt.Sprintf("(binary, %s)", human.Size(uint64(len(p))))
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(text) <= most {

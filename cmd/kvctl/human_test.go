@@ -7,27 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/keys/root"
 )
-
-func TestSize(t *testing.T) {
-	for n, want := range map[uint64]string{
-		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<20 - 1: "1.0 MiB", 1 << 20: "1.0 MiB",
-		131_800_000: "125.7 MiB", 1 << 62: "4.0 EiB", 1<<64 - 1: "16.0 EiB",
-	} {
-		if got := size(n); got != want {
-			t.Errorf("size(%d) = %q, want %q", n, got, want)
-		}
-	}
-}
-
-func TestCount(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 111893: "111,893", 1234567: "1,234,567"} {
-		if got := count(n); got != want {
-			t.Errorf("count(%d) = %q, want %q", n, got, want)
-		}
-	}
-}
 
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
@@ -74,7 +56,7 @@ func TestListingBlocks(t *testing.T) {
 		c := &cli{out: &out, json: json}
 		l := c.list("sealkv/test/1", []string{"name", ">number"})
 		for i := range tableBlock + 1 {
-			l.row(i, "x", count(uint64(i)))
+			l.row(i, "x", human.Count(uint64(i)))
 		}
 		broken := errors.New("broken")
 		if err := l.fail(broken); !errors.Is(err, broken) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/cmd/kvctl/internal/transfer"
 	"github.com/sealkv/sealkv/store"
 )
@@ -31,9 +32,9 @@ folders of such files, and from - for standard input. A line is
 with value_base64 for bytes that are no JSON and key_base64 for keys that are not
 UTF-8. Files below attachments/TENANT/ of a folder become values too.
 
-Tenants that are not there yet are made, under the platform's root. What the store
-has already is not written again: an import that was cut short is completed by
-running it again.`,
+Tenants that are not there yet are made, under the platform's root. A value that the
+store has under the key is replaced, unless it is the same: that is not written again, so
+an import that was cut short is completed by running it again.`,
 		Example: `  kvctl import ./data
   kvctl import issues.jsonl.zst comments.jsonl.gz
   kvctl import ./data --verify          # is everything there, byte for byte?
@@ -54,39 +55,39 @@ func (c *cli) importPaths(ctx context.Context, f *importFlags, paths []string) e
 	if f.verify && f.dryRun {
 		return usagef("--verify and --dry-run exclude one another")
 	}
-	bar := c.progress(f.doing())
-	f.read.Stdin, f.read.Progress = c.stdin(ctx), bar.bytes
+	f.read.Stdin = c.stdin(ctx)
 	switch {
 	case f.dryRun:
-		result, err := transfer.Survey(ctx, paths, &f.read)
-		bar.end()
+		result, err := c.barred("counting", f, func() (*transfer.Result, error) { return transfer.Survey(ctx, paths, &f.read) })
 		return c.printImport("sealkv/import-dry-run/1", "There are", result, err)
 	case f.verify:
 		return c.with(ctx, reading, func(s *store.Store) error {
-			result, err := transfer.Verify(ctx, s, paths, &f.read)
-			bar.end()
+			result, err := c.barred("comparing", f, func() (*transfer.Result, error) { return transfer.Verify(ctx, s, paths, &f.read) })
 			return c.printImport("sealkv/import-verify/1", "Compared", result, err)
 		})
 	}
 	return c.with(ctx, filling, func(s *store.Store) error {
-		result, err := transfer.Import(ctx, s, paths, &transfer.ImportOptions{ReadOptions: f.read})
-		bar.end()
+		result, err := c.barred("importing", f, func() (*transfer.Result, error) {
+			return transfer.Import(ctx, s, paths, &transfer.ImportOptions{ReadOptions: f.read})
+		})
 		return c.printImport("sealkv/import/1", "Imported", result, err)
 	})
 }
 
-func (f *importFlags) doing() string {
-	switch {
-	case f.verify:
-		return "comparing"
-	case f.dryRun:
-		return "counting"
-	}
-	return "importing"
+// barred shows how far run is, which reads by f.
+func (c *cli) barred(doing string, f *importFlags, run func() (*transfer.Result, error)) (*transfer.Result, error) {
+	bar := c.progress(doing)
+	defer bar.end()
+	f.read.Progress = bar.bytes
+	return run()
 }
 
 // printImport prints what was done, also up to an error.
 func (c *cli) printImport(schema, did string, r *transfer.Result, err error) error {
+	sum := r.Total()
+	if err != nil && sum.Records == 0 && len(r.Created) == 0 {
+		return err // before anything was done
+	}
 	if c.json {
 		l := c.list(schema, nil, "files", r.Files, "created", nonNil(r.Created), "ignored", nonNil(r.Ignored),
 			"failed", r.Failed, "apart", r.Apart, "elapsed_seconds", r.Elapsed.Seconds())
@@ -95,20 +96,16 @@ func (c *cli) printImport(schema, did string, r *transfer.Result, err error) err
 		}
 		return errors.Join(err, l.end(""))
 	}
-	sum := r.Total()
-	if err != nil && sum.Records == 0 && len(r.Created) == 0 {
-		return err // before anything was done
-	}
-	c.say("%s %s (%s) of %s, from %s, in %s.", did, counted(int(sum.Records), "record"), size(sum.Bytes),
-		counted(r.Tenants(), "tenant"), counted(r.Files, "file"), r.Elapsed.Round(10*time.Millisecond))
+	c.say("%s %s (%s) of %s, from %s, in %s.", did, human.Counted(int(sum.Records), "record"), human.Size(sum.Bytes),
+		human.Counted(r.Tenants(), "tenant"), human.Counted(r.Files, "file"), r.Elapsed.Round(10*time.Millisecond))
 	for _, outcome := range outcomes(sum) {
 		c.say("  %s", outcome)
 	}
 	if len(r.Created) > 0 {
-		c.say("  %s made, under the platform's root", counted(len(r.Created), "tenant"))
+		c.say("  %s made, under the platform's root", human.Counted(len(r.Created), "tenant"))
 	}
 	if r.Apart > 0 {
-		c.say("  %s of metadata whose contents were not imported with them", counted(r.Apart, "row"))
+		c.say("  %s of metadata whose contents were not imported with them", human.Counted(r.Apart, "row"))
 	}
 	for _, name := range r.Ignored {
 		c.note("passed over: %s", printable([]byte(name)))
@@ -123,7 +120,7 @@ func outcomes(sum transfer.Count) (lines []string) {
 		what string
 	}{{sum.New, "new"}, {sum.Replaced, "replaced"}, {sum.Unchanged, "the same as in the store"}, {sum.Expired, "past their max-age and left out"}} {
 		if part.n > 0 {
-			lines = append(lines, fmt.Sprintf("%s %s", count(part.n), part.what))
+			lines = append(lines, fmt.Sprintf("%s %s", human.Count(part.n), part.what))
 		}
 	}
 	return lines

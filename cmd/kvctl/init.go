@@ -91,7 +91,7 @@ func (c *cli) init(ctx context.Context, r rootFlags, policy string) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	defer c.warnNewRoot(&file)
+	defer c.warnNewRoot(&file, nil)
 	return c.report("sealkv/init/1", row, "Created a store in %s\n  root    %s\n  policy  %s\nNext: kvctl --store %s tenant add TENANT",
 		row.Store, file.describe(), row.Policy, dir)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/store"
 )
@@ -150,7 +151,7 @@ func suiteName(suite uint8) string {
 func sealedHow(h store.Head) string {
 	switch {
 	case h.Chunks > 0:
-		return fmt.Sprintf("in %s of %s under a content key, blob %s", counted(int(h.Chunks), "chunk"), size(uint64(h.ChunkSize)), h.Blob)
+		return fmt.Sprintf("in %s of %s under a content key, blob %s", human.Counted(int(h.Chunks), "chunk"), human.Size(uint64(h.ChunkSize)), h.Blob)
 	case h.Content:
 		return "under a content key that each data key wraps"
 	case len(h.Keys) == 0:
@@ -170,7 +171,7 @@ func compressedHow(h store.Head) string {
 }
 
 func storedHow(h store.Head) string {
-	text := size(h.Stored) + ", key included"
+	text := human.Size(h.Stored) + ", key included"
 	if h.Chunks > 0 {
 		text += ", chunks not"
 	}
@@ -180,7 +181,7 @@ func storedHow(h store.Head) string {
 // valueSize is the length of a value; of one that is compressed nobody knows it without its key.
 func valueSize(h store.Head) string {
 	if compressedHow(h) != "" {
-		return size(h.Bytes) + " compressed"
+		return human.Size(h.Bytes) + " compressed"
 	}
-	return size(h.Bytes)
+	return human.Size(h.Bytes)
 }

@@ -21,7 +21,7 @@ rotation the old one opens what it sealed until all of it has moved.`,
 }
 
 func (c *cli) keysLsCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:   "ls [TENANT]",
 		Short: "List the data keys of a tenant, or of all",
 		Long: `List the data keys of a tenant, or of all. A key is active (it seals), draining
@@ -32,7 +32,7 @@ It needs no root key, so what it shows is not verified.`,
 		Args:              positional,
 		ValidArgsFunction: c.completeTenant,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.keysLs(cmd.Context(), args) },
-	}
+	})
 }
 
 func (c *cli) keysLs(ctx context.Context, tenants []string) error {

@@ -180,6 +180,11 @@ func (c *cli) name(cmd *cobra.Command, args []string) {
 // positional holds a command to the arguments that its usage line names: WORD, [WORD] or WORD...
 func positional(cmd *cobra.Command, args []string) error {
 	words := strings.Fields(cmd.Use)[1:]
+	for i, arg := range args {
+		if arg == "" {
+			return usagef("argument %d is empty; usage: %s %s", i+1, cmd.CommandPath(), strings.Join(words, " "))
+		}
+	}
 	most := len(words)
 	for i, word := range words {
 		if strings.Contains(word, "...") {

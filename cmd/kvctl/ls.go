@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -117,7 +118,7 @@ func (c *cli) lsValues(ctx context.Context, n *store.Namespace, opts *store.Scan
 			l.row(nil, printable(e.Key), "-", whyNot(err))
 			continue
 		}
-		l.row(nil, printable(e.Key), size(uint64(len(value))), excerpt(value, 80))
+		l.row(nil, printable(e.Key), human.Size(uint64(len(value))), excerpt(value, 80))
 	}
 	if err := l.end(""); err != nil {
 		return err
@@ -178,5 +179,5 @@ func (d *unopenedRecords) err() error {
 	if d.count == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s did not open: %w", counted(d.count, "record"), d.first)
+	return fmt.Errorf("%s did not open: %w", human.Counted(d.count, "record"), d.first)
 }

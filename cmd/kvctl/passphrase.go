@@ -23,6 +23,7 @@ type passphrases struct {
 
 	mu    sync.Mutex
 	known map[string]string // by path of the key file; "" for all
+	asked sync.Mutex        // held while a person is
 }
 
 // ask is a keyfile.PassphraseFunc. It asks a person once for each file.
@@ -58,6 +59,8 @@ func (p *passphrases) get(path string, fromTerminal func() (string, error)) (str
 	if known, found := p.known[path]; found {
 		return known, nil
 	}
+	p.asked.Lock()
+	defer p.asked.Unlock()
 	got, err := read()
 	if err != nil {
 		return "", err

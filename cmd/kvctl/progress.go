@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 )
 
 // A progress shows on a terminal how far a long run is, and nowhere else.
@@ -13,13 +17,27 @@ type progress struct {
 	bar   *progressbar.ProgressBar
 }
 
+// A screen is standard error while nobody is asked for a passphrase; else what is written is dropped.
+type screen struct {
+	io.Writer
+	asked *sync.Mutex
+}
+
+func (s screen) Write(p []byte) (int, error) {
+	if !s.asked.TryLock() {
+		return len(p), nil
+	}
+	defer s.asked.Unlock()
+	return s.Writer.Write(p)
+}
+
 // progress begins one; doing names it.
 func (c *cli) progress(doing string) *progress {
 	if c.json || !isTerminal(c.err) {
 		return &progress{}
 	}
 	return &progress{doing: doing, bar: progressbar.NewOptions64(-1,
-		progressbar.OptionSetWriter(c.err),
+		progressbar.OptionSetWriter(screen{c.err, &c.passphrases.asked}),
 		progressbar.OptionSetDescription(doing),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionUseIECUnits(true),
@@ -47,7 +65,7 @@ func (p *progress) bytes(done, total int64) {
 // count says how many things are done, where nobody knows of how many.
 func (p *progress) count(done uint64, noun string) {
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%s: %s", p.doing, counted(int(done), noun)))
+		p.bar.Describe(fmt.Sprintf("%s: %s", p.doing, human.Counted(int(done), noun)))
 	}
 }
 

@@ -24,7 +24,7 @@ key of the namespace, of the tenant or of all that nothing needs, and passes ove
 others.
 
 --force destroys it all the same: what is under it can never be read again, and the
-audit log says that it was forced. It asks for --yes. Retiring a key that is retired
+audit log says that it was forced. It needs --yes. Retiring a key that is retired
 already completes what was cut short, if anything.`,
 		Example: `  kvctl keys retire acme jira/comments 7
   kvctl keys retire acme
@@ -69,7 +69,7 @@ func (c *cli) retireUnneeded(ctx context.Context, args []string) error {
 			}
 			retired, err := t.RetireDataKeys(ctx, names...)
 			for _, k := range retired {
-				l.row(retiredRow{k.Tenant, k.Namespace, k.Number, false}, k.Tenant, k.Namespace, k.Domain, number(k.Number))
+				l.row(retiredRow{Tenant: k.Tenant, Namespace: k.Namespace, DataKey: k.Number}, k.Tenant, k.Namespace, k.Domain, number(k.Number))
 			}
 			return err
 		})

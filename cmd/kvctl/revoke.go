@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) tenantRevokeCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:   "revoke TENANT",
 		Short: "Make what is under a tenant's keys unreadable, until restore",
 		Long: `Make everything that is sealed under the tenant's keys unreadable, until
@@ -27,11 +27,11 @@ file, kvctl root disable FILE.`,
 			return c.changeTenant(cmd.Context(), args[0], (*store.Tenant).Revoke,
 				"Revoked %s: what is under its keys no longer opens. kvctl tenant restore %[1]s ends it.")
 		},
-	}
+	})
 }
 
 func (c *cli) tenantRestoreCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:   "restore TENANT",
 		Short: "End a revocation",
 		Long: `End a revocation by kvctl tenant revoke. The tenant's root is asked at once: if
@@ -42,7 +42,7 @@ it does not vouch for the key, the tenant stays dark until it does.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.changeTenant(cmd.Context(), args[0], (*store.Tenant).Restore, "Restored %s: what is under its keys opens again.")
 		},
-	}
+	})
 }
 
 func (c *cli) changeTenant(ctx context.Context, id string, change func(*store.Tenant, context.Context) error, done string) error {

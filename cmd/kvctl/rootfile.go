@@ -104,9 +104,13 @@ func (f rootFile) describe() string {
 	return f.uri + " (new)"
 }
 
-// warnNewRoot is said last.
-func (c *cli) warnNewRoot(f *rootFile) {
-	if f.created {
+// warnNewRoot is said last, of a key file that was made for an act that ended with err.
+func (c *cli) warnNewRoot(f *rootFile, err error) {
+	switch {
+	case !f.created:
+	case err != nil:
+		c.note("The key file %s was made and stays: try again with it as it is, without --protect.", f.path)
+	default:
 		c.note("Keep a copy of %s elsewhere: without it nothing that it protects opens again.", f.path)
 	}
 }

@@ -34,8 +34,9 @@ overwrites a file.`,
 			if err := c.newKeyFile(cmd.Context(), path, protect); err != nil {
 				return err
 			}
-			defer c.warnNewRoot(&rootFile{path: path, created: true})
-			return c.rootShow(cmd.Context(), path)
+			err = c.rootShow(cmd.Context(), path)
+			c.warnNewRoot(&rootFile{path: path, created: true}, nil)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&protect, "protect", false, "protect it by a passphrase")

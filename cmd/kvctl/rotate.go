@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/store"
 )
@@ -148,8 +149,8 @@ func (c *cli) rotateTenantKeys(ctx context.Context, s *store.Store, args []strin
 	return l.end("No tenants yet.")
 }
 
-// eachNamed calls fn, which is doing something, for the tenant in args[0], or for all. One that fails does not keep fn from
-// the others; a store that fails does.
+// eachNamed calls fn, which is doing something, for the tenant in args[0], or for all that are not shredded. One that
+// fails does not keep fn from the others; a store that fails does.
 func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*store.Tenant) error) error {
 	if len(args) > 0 {
 		c.tenant = args[0]
@@ -167,6 +168,9 @@ func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*st
 	err := eachTenant(s, func(info keys.TenantInfo) error {
 		done++
 		bar.count(done, "tenant")
+		if info.Shredded {
+			return nil
+		}
 		t, err := s.Tenant(info.ID)
 		if err == nil {
 			err = fn(t)
@@ -183,7 +187,7 @@ func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*st
 	if err != nil || failed == 0 {
 		return err
 	}
-	return fmt.Errorf("the others are done, but not %s: %w", counted(failed, "tenant"), first)
+	return fmt.Errorf("the others are done, but not %s: %w", human.Counted(failed, "tenant"), first)
 }
 
 // isTenants reports whether an error is of one tenant's keys and says nothing of the others'.

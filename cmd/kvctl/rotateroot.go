@@ -7,7 +7,7 @@ import (
 )
 
 // rotateRoot brings a tenant's key under another root; without one, under the platform's.
-func (c *cli) rotateRoot(ctx context.Context, s *store.Store, id string, r *rootFlags) error {
+func (c *cli) rotateRoot(ctx context.Context, s *store.Store, id string, r *rootFlags) (err error) {
 	c.tenant = id
 	t, err := s.Tenant(id)
 	if err != nil {
@@ -18,7 +18,7 @@ func (c *cli) rotateRoot(ctx context.Context, s *store.Store, id string, r *root
 		if file, err = c.newRoot(ctx, s, r); err != nil {
 			return err
 		}
-		defer c.warnNewRoot(&file)
+		defer func() { c.warnNewRoot(&file, err) }()
 	}
 	if err := t.RotateRoot(ctx, file.uri); err != nil {
 		return err
@@ -37,12 +37,12 @@ type platformRootRow struct {
 	RootCreated bool   `json:"root_created"`
 }
 
-func (c *cli) rotatePlatform(ctx context.Context, s *store.Store, f *rotateFlags) error {
+func (c *cli) rotatePlatform(ctx context.Context, s *store.Store, f *rotateFlags) (err error) {
 	file, err := c.newRoot(ctx, s, &f.root)
 	if err != nil {
 		return err
 	}
-	defer c.warnNewRoot(&file)
+	defer func() { c.warnNewRoot(&file, err) }()
 	if err := s.RotatePlatformRoot(ctx, file.uri); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 )
@@ -45,6 +46,9 @@ from.`,
   kvctl scope show --yaml > ours.yaml`,
 		Args: positional,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if yaml && c.json {
+				return usagef("--yaml and --json exclude one another")
+			}
 			p, err := c.policy(cmd.Context())
 			if err != nil {
 				return err
@@ -92,7 +96,7 @@ func newRuleRow(r scope.Rule) ruleRow {
 }
 
 func (c *cli) showPolicy(p *scope.Policy) error {
-	c.say("Policy %s, %s", p, counted(len(p.Rules()), "rule"))
+	c.say("Policy %s, %s", p, human.Counted(len(p.Rules()), "rule"))
 	l := c.list("sealkv/scope/1", []string{"namespace", "domain", "until", ">max-age", ">rotate-every", "suite", "compression", "note"}, "policy", p.Name(), "version", p.Version())
 	for _, r := range p.Rules() {
 		row := newRuleRow(r)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 )
 
 func (c *cli) scopeCheckCommand() *cobra.Command {
@@ -18,7 +20,7 @@ would change in a store is for kvctl scope diff.`,
 				return err
 			}
 			return c.report("sealkv/scope-check/1", checkRow{p.Name(), p.Version(), len(p.Rules())},
-				"%s is a policy: %s", p, counted(len(p.Rules()), "rule"))
+				"%s is a policy: %s", p, human.Counted(len(p.Rules()), "rule"))
 		},
 	}
 }

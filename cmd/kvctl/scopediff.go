@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 )
@@ -86,7 +87,7 @@ func (c *cli) printMoves(before, after *scope.Policy, moves []store.PolicyMove) 
 		"policy", after.Name(), "version", after.Version())
 	for _, m := range moves {
 		row := newMoveRow(m)
-		l.row(row, row.Namespace, ruleCell(row.From), ruleCell(row.To), count(row.Records), size(row.Bytes), row.what())
+		l.row(row, row.Namespace, ruleCell(row.From), ruleCell(row.To), human.Count(row.Records), human.Size(row.Bytes), row.what())
 	}
 	if err := l.end(fmt.Sprintf("It changes nothing for this store, which has %s.", before)); err != nil {
 		return err
@@ -112,7 +113,7 @@ func ruleCell(r *ruleRow) string {
 		text += ", rotate-every " + r.Rotate
 	}
 	if r.MaxSeals > 0 {
-		text += ", max-seals " + count(r.MaxSeals)
+		text += ", max-seals " + human.Count(r.MaxSeals)
 	}
 	if suite := otherSuite(r.Suite); suite != "" {
 		text += ", " + suite

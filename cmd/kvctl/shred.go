@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 )
@@ -23,7 +24,7 @@ func (c *cli) tenantShredCommand() *cobra.Command {
 		Use:   "shred TENANT",
 		Short: "Destroy a tenant's keys and what they sealed, for good",
 		Long: `Destroy the keys of a tenant and delete what they sealed. Nothing brings it back,
-and the tenant's id is never given again. It needs no word of the tenant's root.
+and the tenant's id is never given again. The tenant's root need not answer.
 
   --in-scope          only the tenant's keys and the namespaces that are under them;
                       what is under platform keys lives on
@@ -35,7 +36,7 @@ receipt is in the audit log: keep its head elsewhere, and kvctl audit verify --h
 tells whether the log still has it. Registered backups that may hold the keys are named.
 
 Copies of the files that were made before, such as file-system snapshots, are beyond
-it: only destroying the tenant's root key ends those. It asks for --yes.`,
+it: only destroying the tenant's root key ends those. It needs --yes.`,
 		Example: `  kvctl tenant shred trial-17 --yes
   kvctl tenant shred acme --in-scope --yes
   kvctl tenant shred acme --namespace jira/attachments --yes`,
@@ -79,10 +80,10 @@ func (c *cli) shred(ctx context.Context, f *shredFlags, id string) error {
 		case f.InScope:
 			what = "what was under its keys"
 		case len(f.Namespaces) > 0:
-			what = counted(len(f.Namespaces), "namespace")
+			what = human.Counted(len(f.Namespaces), "namespace")
 		}
-		err = c.report("sealkv/shred/1", receipt, "Shredded %s (%s): %s destroyed. Receipt: audit entry %d, head %s",
-			id, what, counted(receipt.Keys, "key"), receipt.AuditSeq, receipt.AuditHead)
+		err = c.report("sealkv/shred/1", receipt, "Shredded %s (%s): %s destroyed.\nhead  %s\nThe receipt is in the audit log: keep the head elsewhere, for kvctl audit verify --head.",
+			id, what, human.Counted(receipt.Keys, "key"), receipt.Head)
 		for _, backup := range receipt.Backups {
 			c.note("backup %s may hold the keys still: delete all copies of it, then kvctl backups forget %[1]s --yes", backup)
 		}

@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
 func (c *cli) statsCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:   "stats [TENANT]",
 		Short: "Count records and bytes by tenant, namespace and key",
 		Long: `Count the records of the store, or of one tenant, by tenant, namespace, domain and
@@ -28,7 +29,7 @@ keys in the store; a domain of ? is a key that the keyring does not have there.`
 			}
 			return c.stats(cmd.Context(), tenant)
 		},
-	}
+	})
 }
 
 func (c *cli) stats(ctx context.Context, tenant string) error {
@@ -49,7 +50,7 @@ func (c *cli) stats(ctx context.Context, tenant string) error {
 			sum.Records, sum.Bytes, sum.Stored = sum.Records+u.Records, sum.Bytes+u.Bytes, sum.Stored+u.Stored
 		}
 		if len(rows) > 1 {
-			l.foot("total", "", "", "", "", count(sum.Records), size(sum.Bytes), size(sum.Stored))
+			l.foot("total", "", "", "", "", human.Count(sum.Records), human.Size(sum.Bytes), human.Size(sum.Stored))
 		}
 		return l.end("No records.")
 	})
@@ -58,6 +59,6 @@ func (c *cli) stats(ctx context.Context, tenant string) error {
 func usageCells(u store.Usage) []string {
 	return []string{
 		u.Tenant, u.Namespace, u.Domain, numbersOf(u), u.State,
-		count(u.Records), size(u.Bytes), size(u.Stored),
+		human.Count(u.Records), human.Size(u.Bytes), human.Size(u.Stored),
 	}
 }

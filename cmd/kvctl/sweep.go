@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -90,7 +91,7 @@ func (c *cli) sweep(ctx context.Context, f *sweepFlags, args []string) error {
 				if err != nil {
 					state = "paused " + whyNot(err)
 				}
-				l.row(r, r.Tenant, r.Namespace, count(r.Records), count(r.Rewrapped), count(r.Missed), state)
+				l.row(r, r.Tenant, r.Namespace, human.Count(r.Records), human.Count(r.Rewrapped), human.Count(r.Missed), state)
 			},
 		}
 		err := c.sweepNamed(ctx, s, opts, args)
@@ -125,12 +126,12 @@ func (p *progress) of(done, expected uint64, noun string, perSecond float64, lef
 	if p.bar == nil {
 		return
 	}
-	text := fmt.Sprintf("%s: %s", p.doing, counted(int(done), noun))
+	text := fmt.Sprintf("%s: %s", p.doing, human.Counted(int(done), noun))
 	if expected >= done {
-		text = fmt.Sprintf("%s: %s of %s", p.doing, count(done), counted(int(expected), noun))
+		text = fmt.Sprintf("%s: %s of %s", p.doing, human.Count(done), human.Counted(int(expected), noun))
 	}
 	if perSecond > 0 {
-		text += fmt.Sprintf(", %s/s", count(uint64(perSecond)))
+		text += fmt.Sprintf(", %s/s", human.Count(uint64(perSecond)))
 	}
 	if left > 0 {
 		text += fmt.Sprintf(", %v left", max(left.Round(time.Second), time.Second))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/store"
 )
@@ -52,20 +53,19 @@ func (c *cli) tenantAdd(ctx context.Context, id string, r rootFlags) error {
 		return usagef("--protect is for the key file that --root names")
 	}
 	c.tenant = id
-	return c.with(ctx, writing, func(s *store.Store) error {
+	return c.with(ctx, writing, func(s *store.Store) (err error) {
 		if err := checkNoTenant(s, id); err != nil {
 			return err
 		}
 		var file rootFile
 		if r.name != "" {
-			var err error
 			if file, err = r.find(s.Dir()); err != nil {
 				return err
 			}
 			if err := c.create(ctx, &file, r.protect); err != nil {
 				return err
 			}
-			defer c.warnNewRoot(&file)
+			defer func() { c.warnNewRoot(&file, err) }()
 		}
 		t, err := s.AddTenant(ctx, id, &store.TenantOptions{Root: file.uri})
 		if err != nil {
@@ -107,7 +107,7 @@ func (c *cli) tenantLsCommand() *cobra.Command {
 				l := c.list("sealkv/tenant/1", []string{"tenant", "status", ">keys", "created", "root"})
 				err := eachTenant(s, func(t keys.TenantInfo) error {
 					l.row(tenantRow{TenantInfo: t, Status: t.Status()},
-						t.ID, t.Status(), count(uint64(t.DataKeys)), moment(t.Created), t.Root)
+						t.ID, t.Status(), human.Count(uint64(t.DataKeys)), moment(t.Created), t.Root)
 					return nil
 				})
 				if err != nil {
@@ -140,7 +140,7 @@ func eachTenant(s *store.Store, fn func(keys.TenantInfo) error) error {
 }
 
 func (c *cli) tenantShowCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.selects(&cobra.Command{
 		Use:               "show TENANT",
 		Short:             "Show a tenant's state and its root",
 		Long:              "Show a tenant's state and its root. It needs no root key, so what it shows is not\nverified.",
@@ -156,7 +156,7 @@ func (c *cli) tenantShowCommand() *cobra.Command {
 				return c.showTenant(info)
 			})
 		},
-	}
+	})
 }
 
 func (c *cli) showTenant(t keys.TenantInfo) error {
@@ -184,7 +184,7 @@ func (c *cli) showTenant(t keys.TenantInfo) error {
 		[2]string{"root", root},
 		[2]string{"root version", t.RootVersion},
 		[2]string{"tenant key", version},
-		[2]string{"data keys", count(uint64(t.DataKeys)) + ", not counting retired ones"},
+		[2]string{"data keys", human.Count(uint64(t.DataKeys)) + ", not counting retired ones"},
 		[2]string{"created", moment(t.Created)},
 	)
 }

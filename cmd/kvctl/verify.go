@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/store"
 )
 
@@ -59,7 +60,7 @@ type badRow struct {
 	Tenant    string `json:"tenant"`
 	Namespace string `json:"namespace"`
 	keyName
-	Error string `json:"error"`
+	Error failure `json:"error"`
 	key   []byte
 }
 
@@ -80,7 +81,7 @@ func (c *cli) verify(ctx context.Context, opts store.VerifyOptions) error {
 		opts.Failed = func(tenant, namespace string, key []byte, err error) {
 			if len(bad) < maxBadRows {
 				key = bytes.Clone(key)
-				bad = append(bad, badRow{tenant, namespace, nameKey(key), message(err), key})
+				bad = append(bad, badRow{tenant, namespace, nameKey(key), c.explain(nil, err), key})
 			}
 		}
 		v, err := s.Verify(ctx, &opts)
@@ -115,7 +116,7 @@ func (c *cli) printVerification(v *store.Verification, bad []badRow) error {
 		return err
 	}
 	for _, b := range bad {
-		c.note("bad: %s of %s in %s: %s", printable(b.key), b.Tenant, b.Namespace, b.Error)
+		c.note("bad: %s of %s in %s: %s", printable(b.key), b.Tenant, b.Namespace, b.Error.Message)
 	}
 	for _, w := range []struct {
 		n          uint64
@@ -126,17 +127,17 @@ func (c *cli) printVerification(v *store.Verification, bad []badRow) error {
 		{v.Unread, "key", "of the engine's that no store has"},
 	} {
 		if w.n > 0 {
-			c.note("%s %s", counted(int(w.n), w.noun), w.what)
+			c.note("%s %s", human.Counted(int(w.n), w.noun), w.what)
 		}
 	}
 	if v.Bad() > 0 {
-		return fmt.Errorf("%w: %s", errBad, counted(int(v.Bad()), "bad item"))
+		return fmt.Errorf("%w: %s", errBad, human.Counted(int(v.Bad()), "bad item"))
 	}
 	return nil
 }
 
 func verifiedCells(r store.Verified) []string {
 	return []string{
-		r.Tenant, r.Namespace, count(r.Records), size(r.Bytes), count(r.Blobs), count(r.Opened), count(r.Dark), count(r.Bad),
+		r.Tenant, r.Namespace, human.Count(r.Records), human.Size(r.Bytes), human.Count(r.Blobs), human.Count(r.Opened), human.Count(r.Dark), human.Count(r.Bad),
 	}
 }

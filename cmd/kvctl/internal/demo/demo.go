@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/cmd/kvctl/internal/transfer"
 	"github.com/sealkv/sealkv/keys/root/keyfile"
 	"github.com/sealkv/sealkv/scope"
@@ -129,7 +130,7 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if len(d.survey.Rows) == 0 {
-		return fmt.Errorf("%s: no values in it; a folder like ../shared/data has PRODUCT/TYPE.jsonl.zst", d.Data)
+		return fmt.Errorf("%s: no values in it; kvctl import --help says what a folder holds", d.Data)
 	}
 	d.tenant, d.other = choose(d.survey.Rows, scope.Default())
 	return nil
@@ -185,8 +186,8 @@ func (d *demo) load(ctx context.Context) error {
 		return err
 	}
 	total := r.Total()
-	d.line("%s of %s, %s, in %s. %s hosted, under the platform's root.",
-		counted(int(total.New), "value"), counted(r.Tenants(), "tenant"), size(total.Bytes), seconds(r.Elapsed), plural(len(r.Created), "tenant is", "tenants are"))
+	d.line("%s of %s, %s, in %s; %s made, under the platform's root.",
+		human.Counted(int(total.New), "value"), human.Counted(r.Tenants(), "tenant"), human.Size(total.Bytes), seconds(r.Elapsed), human.Counted(len(r.Created), "tenant"))
 	return nil
 }
 

@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 		`\$ kvctl init --root /\S+/keys/platform.key\n`,
 		`\$ kvctl tenant add acme --root /\S+/keys/acme.key\n`,
 		`acme is enrolled`,
-		`\$ kvctl import /\S+/data\n +1,438 values of 3 tenants, .* 2 tenants are hosted`,
+		`\$ kvctl import /\S+/data\n +1,438 values of 3 tenants, .* 2 tenants made, under the platform`,
 		`\$ kvctl stats\n`,
 		`jira/comments +the tenant +3 +3 +576 `,
 		`jira/attachments +both: a transition +3 +6 +38 `,

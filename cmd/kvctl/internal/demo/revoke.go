@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 )
@@ -49,7 +50,9 @@ type readability struct {
 	err               error  // of it
 }
 
-func (r readability) share() string { return number(r.reads) + " of " + number(r.reads+r.dark) }
+func (r readability) share() string {
+	return human.Count(r.reads) + " of " + human.Count(r.reads+r.dark)
+}
 
 // verdict says in words what became of a namespace.
 func (d *demo) verdict(r readability) string {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/store"
 )
@@ -24,7 +25,7 @@ func (d *demo) rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.line("%s took over; nothing was rewritten.", plural(len(rotations), "new data key", "new data keys"))
+	d.line("%s took over; nothing was rewritten.", human.Counted(len(rotations), "new data key"))
 	all, err := d.values(ctx, d.tenant)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (d *demo) rotate(ctx context.Context) error {
 		}
 	}
 	stats := d.st.Stats()
-	d.line("%s values were rewrapped in the background as they were read; %s failed.", number(stats.Rewrapped), number(stats.Failed))
+	d.line("%s values were rewrapped in the background as they were read; %s failed.", human.Count(stats.Rewrapped), human.Count(stats.Failed))
 	return nil
 }
 
@@ -90,7 +91,7 @@ func (d *demo) share(ctx context.Context, rotations []keys.Rotation, read int) e
 			renewed += row.Records
 		}
 	}
-	whole := number(all)
-	d.line("%*s of %s read  %s  %3d %% under the new keys", len(whole), number(uint64(read)), whole, d.bar(renewed, all), percent(renewed, all))
+	whole := human.Count(all)
+	d.line("%*s of %s read  %s  %3d %% under the new keys", len(whole), human.Count(uint64(read)), whole, d.bar(renewed, all), percent(renewed, all))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 )
@@ -19,8 +20,8 @@ func (d *demo) usage(ctx context.Context) error {
 	}
 	var cells [][]string
 	for _, s := range sums(rows) {
-		cells = append(cells, []string{s.namespace, owner(s.domain), number(uint64(len(s.tenants))),
-			number(uint64(len(s.keys))), number(s.records), size(s.bytes)})
+		cells = append(cells, []string{s.namespace, owner(s.domain), human.Count(uint64(len(s.tenants))),
+			human.Count(uint64(len(s.keys))), human.Count(s.records), human.Size(s.bytes)})
 	}
 	d.table([]string{"namespace", "under the keys of", ">tenants", ">data keys", ">records", ">bytes"}, cells)
 	return nil

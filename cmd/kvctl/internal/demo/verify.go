@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 
+	"github.com/sealkv/sealkv/cmd/kvctl/internal/human"
 	"github.com/sealkv/sealkv/cmd/kvctl/internal/transfer"
 )
 
@@ -21,12 +22,12 @@ func (d *demo) verify(ctx context.Context) error {
 	for _, row := range rows {
 		stored += row.Records
 	}
-	d.line("%s of %s values read back identical, byte for byte.", number(r.Total().Unchanged), number(stored))
+	d.line("%s of %s values read back identical, byte for byte.", human.Count(r.Total().Unchanged), human.Count(stored))
 	d.command("audit verify")
 	head, err := d.st.VerifyAudit(ctx, nil)
 	if err != nil {
 		return err
 	}
-	d.line("The audit log is whole: %s entries.", number(head.Seq))
+	d.line("The audit log is whole: %s entries.", human.Count(head.Seq))
 	return nil
 }

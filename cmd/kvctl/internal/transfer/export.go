@@ -31,7 +31,7 @@ type ExportCount struct {
 	Namespace string `json:"namespace"`
 	Records   uint64 `json:"records"`
 	Bytes     uint64 `json:"bytes"`   // of values
-	Skipped   uint64 `json:"skipped"` // records that did not open
+	Skipped   uint64 `json:"skipped"` // records that did not open, or are too long
 	Reason    string `json:"reason,omitempty"`
 
 	err error // of the first that was skipped
@@ -68,8 +68,8 @@ func (e *Exported) err() error {
 	return &SkippedError{Rows: skipped}
 }
 
-// A SkippedError says which records were not exported because they did not open. What did open
-// was exported.
+// A SkippedError says which records were left out, because they did not open or are too long. The
+// others were exported.
 type SkippedError struct{ Rows []ExportCount }
 
 // Error has a line for each namespace.
@@ -80,21 +80,18 @@ func (e *SkippedError) Error() string {
 		fmt.Fprintf(&b, "\n  %s %s: %d: %s", row.Tenant, row.Namespace, row.Skipped, row.Reason)
 		total += row.Skipped
 	}
-	noun := "records do"
+	noun := "records were"
 	if total == 1 {
-		noun = "record does"
+		noun = "record was"
 	}
-	return fmt.Sprintf("transfer: %d %s not open, and what does not was left out:%s", total, noun, b.String())
+	return fmt.Sprintf("transfer: %d %s left out:%s", total, noun, b.String())
 }
 
-// Unwrap returns the reasons.
-func (e *SkippedError) Unwrap() []error {
-	var errs []error
-	for _, row := range e.Rows {
-		errs = append(errs, row.err)
-	}
-	return errs
-}
+// Unwrap returns the first reason.
+func (e *SkippedError) Unwrap() error { return e.Rows[0].err }
+
+// ErrTooLong is why a value longer than store.MaxValueLen is left out of what is exported as lines.
+var ErrTooLong = errors.New("longer than 64 MiB, which makes no line")
 
 // Export writes values as JSON lines to w, by tenant, namespace and key, attachments among them.
 // It exports one state of the store, whatever is written meanwhile. Records that do not open are

@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -240,6 +241,71 @@ func TestExportOfRevokedTenant(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, lines.Bytes()) {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// A value that is too long for a line is left out and counted, and a folder has it.
+func TestExportOfLongValue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it writes 64 MiB")
+	}
+	st := newStore(t)
+	if _, err := st.AddTenant(t.Context(), "acme", nil); err != nil {
+		t.Fatal(err)
+	}
+	w, err := namespace(t, st, "acme", "jira/attachments").Create(t.Context(), []byte("long"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(w, zeros{}, store.MaxValueLen+1); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := transfer.Export(t.Context(), st, io.Discard, nil)
+	if !errors.Is(err, transfer.ErrTooLong) || errors.Is(err, store.ErrTooLarge) || out.Total().Skipped != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	out, err = transfer.ExportFolder(t.Context(), st, filepath.Join(t.TempDir(), "out"), nil)
+	if err != nil || out.Total().Bytes != store.MaxValueLen+1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// The reason of a failed export is that of the first record, whatever else is the matter.
+func TestExportSaysTheFirstReason(t *testing.T) {
+	st := newStore(t)
+	lines := record("acme", "jira/comments", "k", `1`) + record("globex", "jira/comments", "k", `1`)
+	mustImport(t, st, &transfer.ImportOptions{ReadOptions: transfer.ReadOptions{Stdin: strings.NewReader(lines)}}, "-")
+	acme, err := st.Tenant("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := acme.DataKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := acme.RotateDataKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := acme.RetireDataKey(t.Context(), "jira/comments", keys[0].Number, true); err != nil {
+		t.Fatal(err)
+	}
+	globex, err := st.Tenant("globex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := globex.Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = transfer.Export(t.Context(), st, io.Discard, nil)
+	if !errors.Is(err, store.ErrKeyDestroyed) || errors.Is(err, store.ErrKeyRevoked) {
+		t.Fatal(err)
 	}
 }
 

@@ -124,7 +124,7 @@ func (e *exporter) findOf(ctx context.Context, tenant string) error {
 	for _, name := range slices.Compact(names) {
 		n, err := t.Namespace(name)
 		switch {
-		case errors.Is(err, store.ErrNamespaceUnknown): // the policy had a row for it once
+		case errors.Is(err, store.ErrNamespaceUnknown): // the policy had a rule for it once
 			err = e.skipAll(ctx, tenant, name, err)
 		case err == nil:
 			e.spaces = append(e.spaces, n)
@@ -173,6 +173,9 @@ func (e *exporter) skipped(n *store.Namespace, err error) {
 	c := e.count(n)
 	if c.Skipped++; c.Skipped > 1 {
 		return
+	}
+	if errors.Is(err, store.ErrTooLarge) {
+		err = ErrTooLong
 	}
 	c.Reason, c.err = err.Error(), err
 	var record *store.RecordError
