@@ -653,8 +653,8 @@ func TestSuiteOfKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = r.ApplyPolicy(t.Context(), keys.PolicyChange{From: p.Revision, Source: []byte(to.String())}, func(codec.Policy) {})
-		if err != nil {
+		plan := func([]string) (keys.PolicyChange, error) { return keys.PolicyChange{Source: []byte(to.String())}, nil }
+		if err := r.ApplyPolicy(t.Context(), p.Revision, plan, func(codec.Policy) {}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,10 +10,14 @@ import (
 
 // adjust brings a namespace's keys to what the policy wants, in one act: it makes data keys where
 // there is no active one yet, and drains active ones of which there should be none. Both name
-// tenant, domain and namespace, and the new keys are of the suite. Acts of other goroutines share the keyring's transaction. The
+// tenant, domain and namespace, and the new keys are of the suite that is wanted. It is errChanged if another
+// policy is in force by now. Acts of other goroutines share the keyring's transaction. The
 // caller advances the anchor before it seals anything under the new numbers.
-func (k *Keyring) adjust(ctx context.Context, tenant string, suite codec.Suite, missing, surplus []codec.KeyRow, platform, own *parent) error {
+func (k *Keyring) adjust(ctx context.Context, tenant string, want *Want, missing, surplus []codec.KeyRow, platform, own *parent) error {
 	_, err := k.file.update(ctx, func(c *change) error {
+		if want.Policy != 0 && want.Policy != c.counters.Policy {
+			return errChanged
+		}
 		e, err := c.edit(tenant, platform, own)
 		if err != nil {
 			return err
@@ -29,7 +33,7 @@ func (k *Keyring) adjust(ctx context.Context, tenant string, suite codec.Suite, 
 			if e.active(row.Domain, row.Namespace) != nil {
 				continue // somebody else was faster
 			}
-			if _, err := e.mintDataKey(row, suite); err != nil {
+			if _, err := e.mintDataKey(row, want.suite()); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -51,9 +52,8 @@ func (k *Keyring) verifyPolicy(platform *parent) error {
 // out from.
 var ErrPolicyChanged = errors.New("keys: another policy was applied meanwhile; look at it, and try again")
 
-// A PolicyChange takes the place of the policy that was applied at revision From.
+// A PolicyChange is a policy that takes the place of another one.
 type PolicyChange struct {
-	From   uint64
 	Source []byte // YAML of the new one
 	Alone  []codec.Alone
 	Detail string // what the audit log says of it
@@ -62,10 +62,13 @@ type PolicyChange struct {
 	Downgraded []string
 }
 
-// ApplyPolicy applies a policy in one durable act. It calls applied once that is done, from when
-// on whoever asks for a namespace's Want gets the new one, and returns when every operation under
-// the old one has ended. Records that the new policy wants under other keys are stale.
-func (k *Keyring) ApplyPolicy(ctx context.Context, p PolicyChange, applied func(codec.Policy)) error {
+// ApplyPolicy applies a policy in one durable act, in the place of the one that was applied at revision
+// from. In that act it has plan work out the change, perhaps more than once, from the namespaces in which
+// any tenant has a data key that is not retired: no key of another namespace is made meanwhile. It calls
+// applied once that is done, from when on whoever asks for a namespace's Want gets the new one, and
+// returns when every operation under the old one has ended. Records that the new policy wants under
+// other keys are stale.
+func (k *Keyring) ApplyPolicy(ctx context.Context, from uint64, plan func(held []string) (PolicyChange, error), applied func(codec.Policy)) error {
 	platform, err := k.platformKey(ctx)
 	if err != nil {
 		return err
@@ -73,8 +76,16 @@ func (k *Keyring) ApplyPolicy(ctx context.Context, p PolicyChange, applied func(
 	defer platform.release()
 	var next codec.Policy
 	after, err := k.file.update(ctx, func(c *change) error {
+		held, err := namespaces(c.tx)
+		if err != nil {
+			return err
+		}
+		p, err := plan(held)
+		if err != nil {
+			return err
+		}
 		next = codec.Policy{Revision: c.counters.Revision, Source: p.Source, Alone: p.Alone}
-		return c.applyPolicy(platform, &p, next)
+		return c.applyPolicy(platform, from, &p, next)
 	})
 	if err != nil {
 		return fmt.Errorf("keys: applying a policy: %w", err)
@@ -87,12 +98,8 @@ func (k *Keyring) ApplyPolicy(ctx context.Context, p PolicyChange, applied func(
 	return k.await(ctx, pinned)
 }
 
-func (c *change) applyPolicy(platform *parent, p *PolicyChange, next codec.Policy) error {
-	_, was, err := readPolicy(c.tx)
-	if err != nil {
-		return err
-	}
-	if was.Revision != p.From {
+func (c *change) applyPolicy(platform *parent, from uint64, p *PolicyChange, next codec.Policy) error {
+	if c.counters.Policy != from {
 		return ErrPolicyChanged
 	}
 	c.counters.Policy = next.Revision
@@ -113,31 +120,32 @@ func (c *change) applyPolicy(platform *parent, p *PolicyChange, next codec.Polic
 
 // Namespaces lists the namespaces in which any tenant has a data key that is not retired, in
 // order. It reads every row.
-func (k *Keyring) Namespaces() ([]string, error) {
-	seen := map[string]bool{}
-	err := k.file.view(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketDataKeys).ForEach(func(key, value []byte) error {
-			row, err := codec.ParseDataKeyRow(key)
-			if err != nil {
-				return damaged("data keys", err)
-			}
-			if seen[row.Namespace] {
-				return nil
-			}
-			var rec codec.DataKey
-			if err := codec.DecodeRecord(bytes.Clone(value), &rec); err != nil {
-				return damaged("data keys", err)
-			}
-			if rec.State != codec.StateRetired {
-				seen[row.Namespace] = true
-			}
-			return nil
-		})
+func (k *Keyring) Namespaces() (held []string, err error) {
+	err = k.file.view(func(tx *bolt.Tx) error {
+		held, err = namespaces(tx)
+		return err
 	})
-	var out []string
-	for namespace := range seen {
-		out = append(out, namespace)
-	}
-	slices.Sort(out)
-	return out, err
+	return held, err
+}
+
+func namespaces(tx *bolt.Tx) ([]string, error) {
+	seen := map[string]bool{}
+	err := tx.Bucket(bucketDataKeys).ForEach(func(key, value []byte) error {
+		row, err := codec.ParseDataKeyRow(key)
+		if err != nil {
+			return damaged("data keys", err)
+		}
+		if seen[row.Namespace] {
+			return nil
+		}
+		var rec codec.DataKey
+		if err := codec.DecodeRecord(bytes.Clone(value), &rec); err != nil {
+			return damaged("data keys", err)
+		}
+		if rec.State != codec.StateRetired {
+			seen[row.Namespace] = true
+		}
+		return nil
+	})
+	return slices.Sorted(maps.Keys(seen)), err
 }

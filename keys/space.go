@@ -15,6 +15,9 @@ import (
 // A Want says under whose keys a namespace is to be sealed.
 type Want struct {
 	Tenant, Platform bool
+	// Policy is the revision of the policy that says so: under another one no key is made. 0 for whatever
+	// is in force.
+	Policy uint64
 	// Alone are domains that are not wanted any more, but whose keys still open what was sealed
 	// under them alone.
 	Alone []codec.Domain
@@ -162,7 +165,7 @@ func (s *Space) build(ctx context.Context) (*Lease, error) {
 		missing = nil // nothing is sealed; what a policy has left under other keys is read
 	}
 	if len(missing)+len(surplus) > 0 && !fallback {
-		if err := s.k.adjust(ctx, s.tenant, want.suite(), missing, surplus, platform, own); err != nil {
+		if err := s.k.adjust(ctx, s.tenant, &want, missing, surplus, platform, own); err != nil {
 			return nil, err
 		}
 		if st, err = s.verified(ctx, own); err != nil {

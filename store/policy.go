@@ -57,7 +57,10 @@ func (s *Store) want(namespace string, now time.Time) (keys.Want, error) {
 		return keys.Want{}, err
 	}
 	domain := rule.DomainAt(now)
-	w := keys.Want{Tenant: domain.Has(scope.Tenant), Platform: domain.Has(scope.Platform), Suite: codec.Suite(rule.Suite), RotateEvery: rule.RotateEvery, MaxSeals: rule.MaxSeals}
+	w := keys.Want{
+		Tenant: domain.Has(scope.Tenant), Platform: domain.Has(scope.Platform), Policy: p.revision,
+		Suite: codec.Suite(rule.Suite), RotateEvery: rule.RotateEvery, MaxSeals: rule.MaxSeals,
+	}
 	if domain == scope.Both {
 		w.Until = rule.Until
 	}
@@ -143,21 +146,17 @@ func (s *Store) ApplyPolicy(ctx context.Context, next *scope.Policy, opts *Apply
 	if bytes.Equal(was.Source(), next.Source()) {
 		return nil
 	}
-	held, err := s.keys.Namespaces()
-	if err != nil {
-		return translated(err)
+	plan := func(held []string) (keys.PolicyChange, error) {
+		downgraded, err := checkPolicy(was.Policy, next, held)
+		if err == nil && len(downgraded) > 0 && (opts == nil || !opts.AllowDowngrade) {
+			err = fmt.Errorf("%w: %s", ErrDowngrade, strings.Join(downgraded, ", "))
+		}
+		return keys.PolicyChange{
+			Source: next.Source(), Alone: alone(was, next, held, s.opts.Now()), Downgraded: downgraded,
+			Detail: fmt.Sprintf("%s over %s, sha256 %x", next, was, sha256.Sum256(next.Source())),
+		}, err
 	}
-	downgraded, err := checkPolicy(was.Policy, next, held)
-	if err != nil {
-		return err
-	}
-	if len(downgraded) > 0 && (opts == nil || !opts.AllowDowngrade) {
-		return fmt.Errorf("%w: %s", ErrDowngrade, strings.Join(downgraded, ", "))
-	}
-	return translated(s.keys.ApplyPolicy(ctx, keys.PolicyChange{
-		From: was.revision, Source: next.Source(), Alone: alone(was, next, held, s.opts.Now()), Downgraded: downgraded,
-		Detail: fmt.Sprintf("%s over %s, sha256 %x", next, was, sha256.Sum256(next.Source())),
-	}, func(p codec.Policy) {
+	return translated(s.keys.ApplyPolicy(ctx, was.revision, plan, func(p codec.Policy) {
 		s.policy.Store(&inForce{Policy: next, revision: p.Revision, alone: p.Alone})
 		s.followPolicy()
 	}))
