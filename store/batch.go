@@ -181,7 +181,7 @@ func (c *committing) seal() error {
 		key := c.bytes(o.key)
 		if w := c.blobs[i]; w != nil {
 			w.op.lease = c.leases[o.n]
-			if err := w.manifest(c.out, key, o.n.firstWrite(o.written)); err != nil {
+			if err := w.manifest(c.out, key, firstWrite{at: o.written}); err != nil {
 				return err
 			}
 			continue
@@ -193,7 +193,7 @@ func (c *committing) seal() error {
 		if o.del {
 			c.out.Delete(op.key)
 		} else {
-			op.lease, op.env.Written = c.leases[o.n], o.n.firstWrite(o.written)
+			op.lease, op.env.Written = c.leases[o.n], o.n.dated(firstWrite{at: o.written})
 			if err = op.seal(c.out, c.bytes(o.value)); err == nil {
 				op.index(c.out, key)
 			}

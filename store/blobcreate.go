@@ -33,14 +33,12 @@ type CreateOptions struct {
 //
 // A Writer is not safe for concurrent use. It must be closed or aborted.
 type Writer struct {
-	n    *Namespace
-	ctx  context.Context // of Create: an io.Writer takes none with each call
-	key  []byte
-	opts CreateOptions
-	// over is the envelope that the value replaces when it is sealed anew, and only that;
-	// overWritten the time of its first write.
-	over        []byte
-	overWritten uint64
+	n        *Namespace
+	ctx      context.Context // of Create: an io.Writer takes none with each call
+	key      []byte
+	first    firstWrite
+	ifAbsent bool
+	over     []byte // envelope that the value replaces when it is sealed anew, and only that
 
 	run  []byte      // being filled
 	free chan []byte // buffers of runs that are done
@@ -81,7 +79,7 @@ func (n *Namespace) newWriter(ctx context.Context, key []byte, opts *CreateOptio
 	}
 	w := &Writer{n: n, ctx: ctx, key: append([]byte(nil), key...), free: make(chan []byte, maxChunkWorkers+1)}
 	if opts != nil {
-		w.opts = *opts
+		w.first.at, w.ifAbsent = opts.Written, opts.IfAbsent
 	}
 	return w, nil
 }
@@ -229,22 +227,21 @@ func (w *Writer) end() {
 
 func (w *Writer) store() error {
 	if w.blob == nil && len(w.run) <= w.n.store.opts.Inline {
-		return w.conditionally(func(c condition, written uint64) error { return w.n.write(w.ctx, w.key, w.run, written, c) })
+		return w.conditionally(func(c condition) error { return w.n.write(w.ctx, w.key, w.run, w.first, c) })
 	}
 	if err := w.send(true); err != nil {
 		return err
 	}
-	return w.conditionally(func(c condition, written uint64) error { return w.blob.commit(w.ctx, w.key, written, c) })
+	return w.conditionally(func(c condition) error { return w.blob.commit(w.ctx, w.key, w.first, c) })
 }
 
 // conditionally commits under the condition that the value is written on.
-func (w *Writer) conditionally(commit func(c condition, written uint64) error) error {
-	written := w.n.firstWrite(w.opts.Written)
-	if w.over != nil {
-		return commit(ifEquals(w.over), w.overWritten)
+func (w *Writer) conditionally(commit func(c condition) error) error {
+	switch {
+	case w.over != nil:
+		return commit(ifEquals(w.over))
+	case w.ifAbsent:
+		return w.n.ifAbsent(w.ctx, w.key, commit)
 	}
-	if !w.opts.IfAbsent {
-		return commit(always, written)
-	}
-	return w.n.ifAbsent(w.ctx, w.key, func(c condition) error { return commit(c, written) })
+	return commit(always)
 }

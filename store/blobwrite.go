@@ -43,15 +43,15 @@ type blobWriter struct {
 
 // writeChunked stores a value that is too long for its record; again, if the policy's suite changed
 // meanwhile.
-func (n *Namespace) writeChunked(ctx context.Context, key, value []byte, written uint64, c condition) error {
+func (n *Namespace) writeChunked(ctx context.Context, key, value []byte, first firstWrite, c condition) error {
 	for {
-		if err := n.writeChunks(ctx, key, value, written, c); !errors.Is(err, ErrPolicyChanged) {
+		if err := n.writeChunks(ctx, key, value, first, c); !errors.Is(err, ErrPolicyChanged) {
 			return err
 		}
 	}
 }
 
-func (n *Namespace) writeChunks(ctx context.Context, key, value []byte, written uint64, c condition) error {
+func (n *Namespace) writeChunks(ctx context.Context, key, value []byte, first firstWrite, c condition) error {
 	w, err := n.newBlobWriter(ctx, key)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (n *Namespace) writeChunks(ctx context.Context, key, value []byte, written 
 	if err := w.sealAll(ctx, value); err != nil {
 		return err
 	}
-	return w.commit(ctx, key, written, c)
+	return w.commit(ctx, key, first, c)
 }
 
 // newBlobWriter enters a blob into the journal. The caller closes the writer. The content key is of
@@ -232,7 +232,7 @@ func (w *blobWriter) wait() error {
 
 // commit writes the manifest, if the condition on the record holds and the journal still has the
 // blob as pending.
-func (w *blobWriter) commit(ctx context.Context, key []byte, written uint64, c condition) error {
+func (w *blobWriter) commit(ctx context.Context, key []byte, first firstWrite, c condition) error {
 	if err := w.wait(); err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func (w *blobWriter) commit(ctx context.Context, key []byte, written uint64, c c
 	defer w.op.lease.Unpin()
 	b := w.n.store.newBatch()
 	defer b.Close()
-	if err := w.manifest(b, key, written); err != nil {
+	if err := w.manifest(b, key, first); err != nil {
 		return err
 	}
 	c.add(b, w.op.key)
@@ -253,11 +253,11 @@ func (w *blobWriter) commit(ctx context.Context, key []byte, written uint64, c c
 
 // manifest adds to b what makes the blob the record's value. op.lease is pinned. The error is
 // ErrPolicyChanged where another suite is wanted than that of the chunks.
-func (w *blobWriter) manifest(b engine.Batch, key []byte, written uint64) error {
+func (w *blobWriter) manifest(b engine.Batch, key []byte, first firstWrite) error {
 	if w.op.lease.Active[0].Suite != w.content.Suite {
 		return w.n.sealingFailed(ErrPolicyChanged)
 	}
-	w.op.env = codec.Envelope{Suite: w.content.Suite, Written: written, Chunked: true, Blob: w.blob}
+	w.op.env = codec.Envelope{Suite: w.content.Suite, Written: w.n.dated(first), Chunked: true, Blob: w.blob}
 	w.op.sealContent(b, w.content, nil)
 	w.op.index(b, key)
 	b.Set(w.journalKey(), codec.EncodeRecord(codec.JournalEntry{State: codec.JournalStored, Key: key}))

@@ -78,7 +78,7 @@ func (n *Namespace) Put(ctx context.Context, key, value []byte) error {
 // a namespace without a max-age keeps none.
 func (n *Namespace) PutWritten(ctx context.Context, key, value []byte, written time.Time) error {
 	o := n.store.foreground.begin(OpPut)
-	return o.end(n.write(ctx, key, value, n.firstWrite(written), always))
+	return o.end(n.write(ctx, key, value, firstWrite{at: written}, always))
 }
 
 // Delete removes the value under key, if there is one. It needs no key of the tenant's, so a
@@ -105,7 +105,7 @@ func (n *Namespace) delete(ctx context.Context, key []byte) error {
 func (n *Namespace) PutIfAbsent(ctx context.Context, key, value []byte) error {
 	o := n.store.foreground.begin(OpPutIfAbsent)
 	return o.end(n.ifAbsent(ctx, key, func(c condition) error {
-		return n.write(ctx, key, value, n.firstWrite(time.Time{}), c)
+		return n.write(ctx, key, value, firstWrite{}, c)
 	}))
 }
 
@@ -155,7 +155,7 @@ func (n *Namespace) compareAndSwap(ctx context.Context, key, old, value []byte) 
 		if !bytes.Equal(have.value, old) {
 			return ErrChanged
 		}
-		if err := n.write(ctx, key, value, n.firstWrite(time.Time{}), ifEquals(raw)); !errors.Is(err, engine.ErrConflict) {
+		if err := n.write(ctx, key, value, firstWrite{}, ifEquals(raw)); !errors.Is(err, engine.ErrConflict) {
 			return err
 		}
 	}

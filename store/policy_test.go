@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys"
+	"github.com/sealkv/sealkv/keys/root"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
 	"github.com/sealkv/sealkv/store/engine/mem"
@@ -522,5 +523,36 @@ func TestReadOnlyAfterAPolicy(t *testing.T) {
 		w.opts.ReadOnly = true
 		w.reopen()
 		wantValue(t, w.ns("acme", "jira/comments"), "k", "v")
+	}
+}
+
+// A value that somebody began to write before its namespace got a max-age, and that is sealed after it, has a
+// time.
+func TestMaxAgeBesidePut(t *testing.T) {
+	for _, length := range []int{10, 10_000} { // in its record, and in chunks
+		w := policyWorld(t, "tenant", store.Options{})
+		mustPut(t, w.ns("acme", "jira/comments"), "other", "v")
+		asked, letGo := make(chan struct{}, 10), make(chan struct{})
+		w.opts.Roots = root.OpenerFunc(func(ctx context.Context, uri string) (root.Key, error) {
+			if uri == "test://acme" {
+				asked <- struct{}{}
+				<-letGo
+			}
+			return w.roots.OpenRoot(ctx, uri)
+		})
+		w.reopen()
+		n := w.ns("acme", "jira/comments")
+		wrote := make(chan error, 1)
+		go func() { wrote <- n.Put(context.Background(), []byte("k"), make([]byte, length)) }()
+		<-asked
+		apply(t, w, 2, "tenant\n  max-age: 30d", false)
+		close(letGo)
+		if err := <-wrote; err != nil {
+			t.Fatal(err)
+		}
+		head, err := w.Head(t.Context(), "acme", "jira/comments", []byte("k"))
+		if err != nil || head.Written.IsZero() {
+			t.Errorf("a value of %d bytes was written at %v, %v", length, head.Written, err)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/scope"
@@ -206,7 +205,7 @@ func (op *op) compressible() bool {
 // reseal opens the value and seals it anew, with the time of its first write. With compress it does so
 // only if the value comes out compressed.
 func (op *op) reseal(ctx context.Context, key, raw []byte, compress bool) (done bool, err error) {
-	n, written := op.n, op.n.firstWriteOf(op.env.Written)
+	n, written := op.n, op.n.dated(firstWrite{kept: op.env.Written})
 	undated := n.undated(op.env.Written)
 	o, err := n.openFrom(ctx, n.store.engine, key, raw, nil)
 	if errors.Is(err, ErrNotFound) || err == errGone {
@@ -233,15 +232,6 @@ func (op *op) reseal(ctx context.Context, key, raw []byte, compress bool) (done 
 	return err == nil, err
 }
 
-// firstWriteOf is the time that a value keeps when it is sealed anew: its own, or now where the
-// namespace has come to keep times since it was written.
-func (n *Namespace) firstWriteOf(written uint64) uint64 {
-	if n.undated(written) {
-		return n.firstWrite(time.Time{})
-	}
-	return written
-}
-
 // resealChunks seals a value in chunks anew, from a Reader into a Writer, so that its length does
 // not matter. No key is pinned from chunk to chunk, or gigabytes would hold up a revocation; the
 // old value is read until the new manifest takes the place of the old.
@@ -262,7 +252,7 @@ func (n *Namespace) resealChunks(ctx context.Context, key, raw []byte) error {
 		return err
 	}
 	defer w.Abort()
-	w.over, w.overWritten = raw, n.firstWriteOf(r.written)
+	w.over, w.first = raw, firstWrite{kept: r.written}
 	if _, err := r.WriteTo(w); err != nil {
 		return err
 	}

@@ -33,13 +33,13 @@ func (c condition) add(b engine.Batch, key []byte) {
 }
 
 // write seals value and stores it under key if the condition holds, else returns
-// engine.ErrConflict. written is the time of its first write, as firstWrite has it.
-func (n *Namespace) write(ctx context.Context, key, value []byte, written uint64, c condition) error {
+// engine.ErrConflict.
+func (n *Namespace) write(ctx context.Context, key, value []byte, first firstWrite, c condition) error {
 	if err := checkSizes(key, value); err != nil {
 		return err
 	}
 	if len(value) > n.store.opts.Inline {
-		return n.writeChunked(ctx, key, value, written, c)
+		return n.writeChunked(ctx, key, value, first, c)
 	}
 	op, err := n.begin(key)
 	if err != nil {
@@ -52,7 +52,7 @@ func (n *Namespace) write(ctx context.Context, key, value []byte, written uint64
 	defer op.lease.Unpin()
 	b := n.store.newBatch()
 	defer b.Close()
-	op.env.Written = written
+	op.env.Written = n.dated(first)
 	if err := op.seal(b, value); err != nil {
 		return n.sealingFailed(err)
 	}
@@ -61,17 +61,24 @@ func (n *Namespace) write(ctx context.Context, key, value []byte, written uint64
 	return n.store.apply(ctx, b)
 }
 
-// firstWrite is what the envelope says of a value that was first written at a time, or now if
-// that is zero or still to come: Unix seconds, or 0 where the namespace keeps no time.
-func (n *Namespace) firstWrite(at time.Time) uint64 {
-	if n.maxAge.Load() == 0 {
-		return 0
+// A firstWrite is when a value was first written: as an envelope keeps it, or else at a time; the zero
+// one is now.
+type firstWrite struct {
+	kept uint64
+	at   time.Time
+}
+
+// dated is what an envelope says of a first write, Unix seconds; 0 where the namespace keeps no time. The
+// keys are pinned: what a policy asks for then is asked of all that is sealed under them.
+func (n *Namespace) dated(first firstWrite) uint64 {
+	if first.kept > 0 || n.maxAge.Load() == 0 {
+		return first.kept
 	}
 	now := n.now()
-	if at.IsZero() || at.Unix() > int64(now) {
+	if first.at.IsZero() || first.at.Unix() > int64(now) {
 		return now
 	}
-	return uint64(max(at.Unix(), 1)) // 0 would be none
+	return uint64(max(first.at.Unix(), 1)) // 0 would be none
 }
 
 // pinToSeal pins the keys, which must be active ones.
