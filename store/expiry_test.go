@@ -105,3 +105,22 @@ func TestExpiryCountsFromTheFirstWrite(t *testing.T) {
 		t.Errorf("collected %d values, want 2", got)
 	}
 }
+
+// What has expired is no bad record, although its key may be gone before it is collected.
+func TestVerifyPassesOverExpired(t *testing.T) {
+	w, ns, move := aging(t, store.Options{})
+	mustPut(t, ns(), "k", "v")
+	move(maxAge)
+	rotateAcme(t, w)
+	sweep(t, w, nil)
+	retired, err := w.tenant("acme").RetireDataKeys(t.Context())
+	if err != nil || len(retired) != 1 {
+		t.Fatalf("retired %v, %v", retired, err)
+	}
+	for _, keyless := range []bool{false, true} {
+		v, err := w.Verify(t.Context(), &store.VerifyOptions{HeadsOnly: keyless})
+		if err != nil || v.Bad() != 0 {
+			t.Errorf("%+v, %v", v, err)
+		}
+	}
+}

@@ -86,7 +86,8 @@ type Options struct {
 	// ValueCacheBytes is how much of CacheBytes goes to opened values that are read often, which
 	// Get then neither looks up nor opens again. 0, the default, keeps none. They are plaintext in
 	// memory: of a tenant that is revoked or shredded they are wiped before Revoke or Shred returns, of
-	// one whose root does not vouch in time at the end of KeyTTL. It takes an engine that one
+	// one whose root does not vouch in time at the end of KeyTTL; those that others have taken the place of are
+	// left to the garbage collector before. It takes an engine that one
 	// process holds open alone (engine.Exclusive).
 	ValueCacheBytes int64
 	// Engine keeps the records instead of Pebble in the store's directory. The store closes it.

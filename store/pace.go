@@ -47,7 +47,17 @@ func (p *pace) begin(ctx context.Context) error {
 	if p.records == nil {
 		return ctx.Err()
 	}
-	return p.records.Wait(ctx)
+	return wait(ctx, p.records, 1)
+}
+
+// wait waits until a limiter allows n more. One that would wait beyond ctx's deadline gives up at once, with
+// an error that is not the context's.
+func wait(ctx context.Context, l *rate.Limiter, n int) error {
+	err := l.WaitN(ctx, n)
+	if _, ends := ctx.Deadline(); err != nil && ends && ctx.Err() == nil {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // end pays for work that has read so many bytes and began at a time: it waits until the limit
@@ -56,7 +66,7 @@ func (p *pace) end(ctx context.Context, bytes uint64, began time.Time) error {
 	worked := time.Since(began)
 	for p.bytes != nil && bytes > 0 {
 		part := min(bytes, uint64(p.bytes.Burst()))
-		if err := p.bytes.WaitN(ctx, int(part)); err != nil {
+		if err := wait(ctx, p.bytes, int(part)); err != nil {
 			return err
 		}
 		bytes -= part

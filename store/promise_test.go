@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealkv/sealkv/store"
+	"github.com/sealkv/sealkv/store/engine/mem"
 )
 
 // What doc comments promise of arguments that are odd.
@@ -227,5 +229,28 @@ func TestReaderPositions(t *testing.T) {
 		if err := errors.Join(r.Close(), r.Close()); err != nil {
 			t.Errorf("closing twice: %v", err)
 		}
+	}
+}
+
+// A batch that takes an operation can be committed, also where each takes the most that one can: in chunks,
+// with a time.
+func TestFullBatchCommits(t *testing.T) {
+	w := newWorld(t, store.Options{Engine: mem.New(), Inline: -1}, "acme")
+	n, b, puts := w.ns("acme", "jira/cached-content"), w.NewBatch(), 0
+	for {
+		err := b.Put(n, fmt.Appendf(nil, "%01024d", puts), nil)
+		if errors.Is(err, store.ErrTooLarge) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		puts++
+	}
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatalf("%d puts of %d bytes: %v", puts, b.Size(), err)
+	}
+	if puts < 3300 {
+		t.Errorf("only %d puts fit", puts)
 	}
 }

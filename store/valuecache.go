@@ -36,9 +36,10 @@ type valueCache struct {
 
 	hits, misses atomic.Uint64
 
-	ended chan struct{} // a lease has ended; never closed, as leases may end after the cache
-	stop  chan struct{}
-	done  sync.WaitGroup
+	purging sync.Mutex
+	ended   chan struct{} // a lease has ended; never closed, as leases may end after the cache
+	stop    chan struct{}
+	done    sync.WaitGroup
 }
 
 const (
@@ -172,11 +173,14 @@ func (c *valueCache) leaseEnded() {
 }
 
 // purge takes out and wipes what was opened with leases that have ended: nobody copies from it,
-// for who does has the lease pinned. It does nothing for a nil cache.
+// for who does has the lease pinned. When it returns, all of that is wiped, by whomever. It does nothing
+// for a nil cache.
 func (c *valueCache) purge() {
 	if c == nil {
 		return
 	}
+	c.purging.Lock()
+	defer c.purging.Unlock()
 	for hash, v := range c.values.All() {
 		if v.lease.Ended() {
 			c.values.Invalidate(hash)
