@@ -186,16 +186,10 @@ func (k *Keyring) successor(ctx context.Context, tenant string) (uri string, ver
 	if err != nil {
 		return "", 0, err
 	}
-	row, err := s.activeTenantKey()
-	if err != nil {
+	if uri, err = s.activeRoot(); err != nil {
 		return "", 0, err
 	}
-	for _, wrap := range row.rec.Wraps {
-		if wrap.Role == codec.RoleActive {
-			return wrap.URI, s.tenantKeys[len(s.tenantKeys)-1].Number + 1, nil
-		}
-	}
-	return "", 0, fmt.Errorf("%w: the key of tenant %s has no active wrap", ErrDamaged, tenant)
+	return uri, s.tenantKeys[len(s.tenantKeys)-1].Number + 1, nil
 }
 
 // replaceTenantKey retires the active tenant key in favour of row, whose opened form is next,

@@ -179,6 +179,29 @@ func (s *state) activeTenantKey() (*tenantKeyRow, error) {
 	return nil, fmt.Errorf("%w: no active tenant key of %q", ErrDestroyed, s.tenant)
 }
 
+// activeWrap is the wrap that serves, or nil.
+func (row *tenantKeyRow) activeWrap() *codec.RootWrap {
+	for i := range row.rec.Wraps {
+		if wrap := &row.rec.Wraps[i]; wrap.Role == codec.RoleActive {
+			return wrap
+		}
+	}
+	return nil
+}
+
+// activeRoot is the URI of the root under which the tenant key, or platform key, is.
+func (s *state) activeRoot() (string, error) {
+	row, err := s.activeTenantKey()
+	if err != nil {
+		return "", err
+	}
+	wrap := row.activeWrap()
+	if wrap == nil {
+		return "", fmt.Errorf("%w: the key of %s has no active wrap", ErrDamaged, holder(s.tenant))
+	}
+	return wrap.URI, nil
+}
+
 // An editor changes one tenant's state within a change. Its methods change s; save writes the
 // rows that they touched and signs the result.
 type editor struct {

@@ -103,16 +103,7 @@ func platformURI(tx *bolt.Tx) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	row, err := s.activeTenantKey()
-	if err != nil {
-		return "", err
-	}
-	for _, wrap := range row.rec.Wraps {
-		if wrap.Role == codec.RoleActive {
-			return wrap.URI, nil
-		}
-	}
-	return "", fmt.Errorf("%w: the platform key has no active wrap", ErrDamaged)
+	return s.activeRoot()
 }
 
 // Revoke makes a tenant's keys unusable, durably, until Restore. It returns when every operation
@@ -255,10 +246,8 @@ func tenantInfo(tx *bolt.Tx, id string) (TenantInfo, error) {
 		return info, nil
 	}
 	info.KeyVersion = row.Number
-	for _, wrap := range row.rec.Wraps {
-		if wrap.Role == codec.RoleActive {
-			info.Root, info.RootVersion = wrap.URI, wrap.KeyVersion
-		}
+	if wrap := row.activeWrap(); wrap != nil {
+		info.Root, info.RootVersion = wrap.URI, wrap.KeyVersion
 	}
 	return info, nil
 }
