@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -53,7 +54,8 @@ type rootMove struct {
 	tenant, uri   string
 	hosted        bool
 	platform, own *parent
-	version       uint32 // of the key
+	version       uint32         // of the key
+	wrap          codec.RootWrap // that write wrote
 }
 
 // rotateRoot writes the new wrap as incoming, proves that it unwraps as it was stored, makes it
@@ -110,17 +112,16 @@ func (m *rootMove) write(ctx context.Context) error {
 		return err
 	}
 	defer key.wipe()
-	wrap, err := m.k.wrapTenantKey(ctx, row, m.uri, key)
-	if err != nil {
+	if m.wrap, err = m.k.wrapTenantKey(ctx, row, m.uri, key); err != nil {
 		return err
 	}
-	wrap.Role = codec.RoleIncoming
+	m.wrap.Role = codec.RoleIncoming
 	return m.edit(ctx, "incoming", func(c *change, e *editor, row *tenantKeyRow) error {
 		if err := c.claimRoot(m.uri, m.tenant, m.hosted); err != nil {
 			return err
 		}
 		row.dropWraps(func(w codec.RootWrap) bool { return w.Role == codec.RoleIncoming })
-		row.rec.Wraps = append(row.rec.Wraps, wrap)
+		row.rec.Wraps = append(row.rec.Wraps, m.wrap)
 		return nil
 	})
 }
@@ -134,11 +135,11 @@ func (m *rootMove) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at := row.incoming()
-	if at < 0 {
+	wrap := m.incoming(row)
+	if wrap == nil {
 		return errChanged
 	}
-	key, err := m.k.unwrapTenantKey(ctx, row, &row.rec.Wraps[at])
+	key, err := m.k.unwrapTenantKey(ctx, row, wrap)
 	if err != nil {
 		return fmt.Errorf("the new root does not unwrap what it wrapped, the old one stays: %w", err)
 	}
@@ -148,17 +149,14 @@ func (m *rootMove) prove(ctx context.Context) error {
 
 func (m *rootMove) activate(ctx context.Context) error {
 	return m.edit(ctx, "active", func(_ *change, e *editor, row *tenantKeyRow) error {
-		if row.incoming() < 0 {
-			return errChanged // another move took it along
+		incoming := m.incoming(row)
+		if incoming == nil {
+			return errChanged
 		}
-		for i := range row.rec.Wraps {
-			switch w := &row.rec.Wraps[i]; w.Role {
-			case codec.RoleIncoming:
-				w.Role = codec.RoleActive
-			case codec.RoleActive:
-				w.Role = codec.RoleOutgoing
-			}
+		if active := row.activeWrap(); active != nil {
+			active.Role = codec.RoleOutgoing
 		}
+		incoming.Role = codec.RoleActive
 		e.control.Hosted = m.hosted
 		return nil
 	})
@@ -179,9 +177,16 @@ func (m *rootMove) drop(ctx context.Context) error {
 	})
 }
 
-// incoming is the index of the wrap that is not proven yet, or below 0.
-func (row *tenantKeyRow) incoming() int {
-	return slices.IndexFunc(row.rec.Wraps, func(w codec.RootWrap) bool { return w.Role == codec.RoleIncoming })
+// incoming is the wrap that this move wrote, or nil: another move may have put its own in the place
+// of it, or taken it along.
+func (m *rootMove) incoming(row *tenantKeyRow) *codec.RootWrap {
+	for i := range row.rec.Wraps {
+		w := &row.rec.Wraps[i]
+		if w.Role == codec.RoleIncoming && w.URI == m.wrap.URI && bytes.Equal(w.Ciphertext, m.wrap.Ciphertext) {
+			return w
+		}
+	}
+	return nil
 }
 
 func (row *tenantKeyRow) dropWraps(which func(codec.RootWrap) bool) {

@@ -1,0 +1,120 @@
+package keys_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/sealkv/sealkv/keys"
+	"github.com/sealkv/sealkv/keys/root"
+	"github.com/sealkv/sealkv/keys/root/roottest"
+)
+
+// A question is what a root is asked: to wrap, or to unwrap, the key of a tenant.
+type question struct{ act, uri, tenant string }
+
+// interrupted are roots that have something else done before they answer.
+type interrupted struct {
+	roottest.Opener
+	mu    sync.Mutex
+	which question
+	skip  int
+	do    func()
+}
+
+// at has do done, once, before a question is answered that comes after so many others like it.
+func (r *interrupted) at(which question, skip int, do func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.which, r.skip, r.do = which, skip, do
+}
+
+func (r *interrupted) asked(q question) {
+	r.mu.Lock()
+	do := r.do
+	switch {
+	case q != r.which || do == nil:
+		do = nil
+	case r.skip > 0:
+		r.skip, do = r.skip-1, nil
+	default:
+		r.do = nil
+	}
+	r.mu.Unlock()
+	if do != nil {
+		do()
+	}
+}
+
+func (r *interrupted) OpenRoot(ctx context.Context, uri string) (root.Key, error) {
+	key, err := r.Opener.OpenRoot(ctx, uri)
+	return &interruptedKey{key, r, uri}, err
+}
+
+type interruptedKey struct {
+	root.Key
+	roots *interrupted
+	uri   string
+}
+
+func (k *interruptedKey) Wrap(ctx context.Context, plaintext []byte, bound root.Context) (root.Wrapped, error) {
+	k.roots.asked(question{"wrap", k.uri, bound.Tenant})
+	return k.Key.Wrap(ctx, plaintext, bound)
+}
+
+func (k *interruptedKey) Unwrap(ctx context.Context, w root.Wrapped, bound root.Context) ([]byte, error) {
+	k.roots.asked(question{"unwrap", k.uri, bound.Tenant})
+	return k.Key.Unwrap(ctx, w, bound)
+}
+
+// interruptible opens the keyring again with roots that can be interrupted, among them test://platform-2,
+// test://next and test://other.
+func (r *ring) interruptible() *interrupted {
+	r.t.Helper()
+	r.Close()
+	for _, name := range []string{"platform-2", "next", "other"} {
+		r.roots["test://"+name] = roottest.NewKey(name)
+	}
+	roots := &interrupted{Opener: r.roots}
+	k, err := keys.Open(r.path, roots, r.opts)
+	if err == nil {
+		err = k.Unlock(r.t.Context(), r.anchor, false)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.Keyring = k
+	return roots
+}
+
+func (r *ring) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *ring) wantRoot(tenant, uri string, hosted bool) {
+	r.t.Helper()
+	info, err := r.Tenant(tenant)
+	if err != nil || info.Root != uri || info.Hosted != hosted {
+		r.t.Errorf("%s is under %s, hosted: %v (%v); want %s, %v", tenant, info.Root, info.Hosted, err, uri, hosted)
+	}
+}
+
+// Of two moves that meet each makes active only the wrap that it has proven.
+func TestMovesThatMeet(t *testing.T) {
+	r := newRing(t, nil, "acme")
+	roots := r.interruptible()
+	roots.at(question{"unwrap", "test://next", "acme"}, 1, func() { // it is written and being proven
+		roots.at(question{"unwrap", "test://other", "acme"}, 1, func() {
+			r.roots["test://other"].SetError(root.ErrUnavailable)
+		})
+		if err := r.RotateRoot(t.Context(), "acme", "test://other"); !errors.Is(err, keys.ErrUnavailable) {
+			t.Errorf("a move to a root that does not answer: %v", err)
+		}
+	})
+	r.must(r.RotateRoot(t.Context(), "acme", "test://next"))
+	r.wantRoot("acme", "test://next", false)
+}
