@@ -202,6 +202,9 @@ func (e *editor) replaceTenantKey(row tenantKeyRow, next *parent) error {
 	if old.Number != e.own.row.Number || e.tenantKeys[len(e.tenantKeys)-1].Number+1 != row.Number {
 		return errChanged
 	}
+	if err := e.c.replaceWraps(old, row.rec.Wraps); err != nil {
+		return err
+	}
 	old.rec = codec.TenantKey{State: codec.StateRetired, Created: old.rec.Created}
 	e.touched[old.KeyRow] = true
 	for i := range e.dataKeys {

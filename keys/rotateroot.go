@@ -120,9 +120,7 @@ func (m *rootMove) write(ctx context.Context) error {
 		if err := c.claimRoot(m.uri, m.tenant, m.hosted); err != nil {
 			return err
 		}
-		row.dropWraps(func(w codec.RootWrap) bool { return w.Role == codec.RoleIncoming })
-		row.rec.Wraps = append(row.rec.Wraps, m.wrap)
-		return nil
+		return c.replaceWraps(row, append(row.wraps(codec.RoleActive, codec.RoleOutgoing), m.wrap))
 	})
 }
 
@@ -164,16 +162,7 @@ func (m *rootMove) activate(ctx context.Context) error {
 
 func (m *rootMove) drop(ctx context.Context) error {
 	return m.edit(ctx, "dropped all but", func(c *change, _ *editor, row *tenantKeyRow) error {
-		for _, w := range row.rec.Wraps {
-			if w.Role == codec.RoleActive || w.URI == m.uri {
-				continue
-			}
-			if err := c.dropRoot(w.URI, m.tenant); err != nil {
-				return err
-			}
-		}
-		row.dropWraps(func(w codec.RootWrap) bool { return w.Role != codec.RoleActive })
-		return nil
+		return c.replaceWraps(row, row.wraps(codec.RoleActive))
 	})
 }
 
@@ -189,8 +178,29 @@ func (m *rootMove) incoming(row *tenantKeyRow) *codec.RootWrap {
 	return nil
 }
 
-func (row *tenantKeyRow) dropWraps(which func(codec.RootWrap) bool) {
-	row.rec.Wraps = slices.DeleteFunc(row.rec.Wraps, which)
+// wraps are those of some roles.
+func (row *tenantKeyRow) wraps(roles ...codec.Role) (wraps []codec.RootWrap) {
+	for _, w := range row.rec.Wraps {
+		if slices.Contains(roles, w.Role) {
+			wraps = append(wraps, w)
+		}
+	}
+	return wraps
+}
+
+// replaceWraps has a tenant key wrapped as next says, and forgets of roots that are not in it that they
+// serve the tenant.
+func (c *change) replaceWraps(row *tenantKeyRow, next []codec.RootWrap) error {
+	for _, w := range row.rec.Wraps {
+		if slices.ContainsFunc(next, func(n codec.RootWrap) bool { return n.URI == w.URI }) {
+			continue
+		}
+		if err := c.dropRoot(w.URI, row.Tenant); err != nil {
+			return err
+		}
+	}
+	row.rec.Wraps = next
+	return nil
 }
 
 // edit changes the wraps of the active key, durably, if it is still the one that was opened.

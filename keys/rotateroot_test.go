@@ -103,6 +103,14 @@ func (r *ring) wantRoot(tenant, uri string, hosted bool) {
 	}
 }
 
+// wantFree wants a root that serves nobody.
+func (r *ring) wantFree(uri string) {
+	r.t.Helper()
+	if err := r.AddTenant(r.t.Context(), "heir", uri); err != nil {
+		r.t.Errorf("%s is not free: %v", uri, err)
+	}
+}
+
 // Of two moves that meet each makes active only the wrap that it has proven.
 func TestMovesThatMeet(t *testing.T) {
 	r := newRing(t, nil, "acme")
@@ -117,4 +125,37 @@ func TestMovesThatMeet(t *testing.T) {
 	})
 	r.must(r.RotateRoot(t.Context(), "acme", "test://next"))
 	r.wantRoot("acme", "test://next", false)
+	r.roots["test://other"].SetError(nil)
+	r.wantFree("test://other")
+}
+
+// A root to which a tenant's move was given up serves others once something else came of it.
+func TestAbandonedRootIsFree(t *testing.T) {
+	for name, next := range map[string]func(*ring) error{
+		"another root":  func(r *ring) error { return r.RotateRoot(r.t.Context(), "acme", "test://other") },
+		"the same root": func(r *ring) error { return r.RotateRoot(r.t.Context(), "acme", "test://acme") },
+		"the platform":  func(r *ring) error { return r.RotateRoot(r.t.Context(), "acme", "") },
+		"a tenant key":  func(r *ring) error { _, err := r.RotateTenantKey(r.t.Context(), "acme"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRing(t, nil, "acme")
+			r.interruptible().at(question{"unwrap", "test://next", "acme"}, 1, func() {
+				r.roots["test://next"].SetError(root.ErrUnavailable)
+			})
+			if err := r.RotateRoot(t.Context(), "acme", "test://next"); !errors.Is(err, keys.ErrUnavailable) {
+				t.Fatalf("a move to a root that does not answer: %v", err)
+			}
+			r.roots["test://next"].SetError(nil)
+			if err := r.AddTenant(t.Context(), "globex", "test://next"); !errors.Is(err, keys.ErrRootInUse) {
+				t.Errorf("the root of a move that may be completed: %v", err)
+			}
+			r.must(next(r))
+			r.wantFree("test://next")
+			if name == "the same root" {
+				if err := r.AddTenant(t.Context(), "globex", "test://acme"); !errors.Is(err, keys.ErrRootInUse) {
+					t.Errorf("the root that it stays under: %v", err)
+				}
+			}
+		})
+	}
 }

@@ -120,10 +120,8 @@ func (e *editor) destroy(s *Shred) (destroyed int, err error) {
 		if row.rec.State == codec.StateRetired {
 			continue
 		}
-		for _, wrap := range row.rec.Wraps {
-			if err := e.c.dropRoot(wrap.URI, s.Tenant); err != nil {
-				return 0, err
-			}
+		if err := e.c.replaceWraps(row, nil); err != nil {
+			return 0, err
 		}
 		row.rec = codec.TenantKey{State: codec.StateRetired, Created: row.rec.Created}
 		e.touched[row.KeyRow] = true
