@@ -21,14 +21,18 @@ func (k *Keyring) RotateRoot(ctx context.Context, tenant, uri string) error {
 			return err
 		}
 	}
-	return k.settle(ctx, tenant, func(ctx context.Context) error { return k.rotateRoot(ctx, tenant, uri, hosted) })
+	return k.settle(ctx, tenant, func(ctx context.Context) error {
+		return k.rotateRoot(ctx, &rootMove{k: k, tenant: tenant, uri: uri, hosted: hosted})
+	})
 }
 
 // RotatePlatformRoot brings the platform key, and the keys of all hosted tenants, under the root
-// that uri names, one after the other. Both roots must answer. Doing it again completes what was
-// cut short.
+// that uri names, one after the other. Both roots must answer. Who is not hosted any more when it
+// is its turn stays. Doing it again completes what was cut short.
 func (k *Keyring) RotatePlatformRoot(ctx context.Context, uri string) error {
-	err := k.settle(ctx, "", func(ctx context.Context) error { return k.rotateRoot(ctx, "", uri, true) })
+	err := k.settle(ctx, "", func(ctx context.Context) error {
+		return k.rotateRoot(ctx, &rootMove{k: k, uri: uri, hosted: true})
+	})
 	if err != nil {
 		return err
 	}
@@ -41,18 +45,41 @@ func (k *Keyring) RotatePlatformRoot(ctx context.Context, uri string) error {
 			if after = t.ID; !t.Hosted || t.Shredded {
 				continue
 			}
-			if err := k.RotateRoot(ctx, t.ID, ""); err != nil {
+			if err := k.followPlatform(ctx, t.ID); err != nil {
 				return err
 			}
 		}
 	}
 }
 
+// followPlatform brings a hosted tenant's key under the platform's root. Who has enrolled meanwhile, or was
+// shredded, is passed over, whatever their roots say.
+func (k *Keyring) followPlatform(ctx context.Context, tenant string) error {
+	return k.settle(ctx, tenant, func(ctx context.Context) error {
+		uri, err := k.platformURI()
+		if err != nil {
+			return err
+		}
+		err = k.rotateRoot(ctx, &rootMove{k: k, tenant: tenant, uri: uri, hosted: true, follows: true})
+		if s, unread := k.verifiedState(ctx, tenant); unread == nil && !s.hosted() {
+			return nil
+		}
+		return err
+	})
+}
+
+// hosted reports whether a tenant's key is there, under the platform's root.
+func (s *state) hosted() bool { return s.control.Hosted && s.control.Shredded == codec.ShreddedNone }
+
+// left reports whether there is nothing to follow with.
+func (m *rootMove) left(s *state) bool { return m.follows && !s.hosted() }
+
 // A rootMove is one tenant key, or the platform key, on its way from one root to another.
 type rootMove struct {
 	k             *Keyring
 	tenant, uri   string
-	hosted        bool
+	hosted        bool // afterwards
+	follows       bool // was hosted before, and is moved as the platform is
 	platform, own *parent
 	version       uint32         // of the key
 	wrap          codec.RootWrap // that write wrote
@@ -60,8 +87,7 @@ type rootMove struct {
 
 // rotateRoot writes the new wrap as incoming, proves that it unwraps as it was stored, makes it
 // active, and only then drops the old one.
-func (k *Keyring) rotateRoot(ctx context.Context, tenant, uri string, hosted bool) error {
-	m := &rootMove{k: k, tenant: tenant, uri: uri, hosted: hosted}
+func (k *Keyring) rotateRoot(ctx context.Context, m *rootMove) error {
 	if err := m.open(ctx); err != nil {
 		return err
 	}
@@ -69,7 +95,7 @@ func (k *Keyring) rotateRoot(ctx context.Context, tenant, uri string, hosted boo
 	defer m.own.release()
 	for _, step := range []func(context.Context) error{m.write, m.prove, m.activate, m.drop} {
 		if err := step(ctx); err != nil {
-			return fmt.Errorf("keys: bringing the key of %s under another root: %w", holder(tenant), err)
+			return fmt.Errorf("keys: bringing the key of %s under another root: %w", holder(m.tenant), err)
 		}
 	}
 	return nil
@@ -97,6 +123,9 @@ func (m *rootMove) key(ctx context.Context) (*tenantKeyRow, *secret, error) {
 		if err := s.verifyCurrent(m.own); err != nil {
 			return nil, nil, err
 		}
+	}
+	if m.left(s) {
+		return nil, nil, errChanged // its key is not for the platform's root to see
 	}
 	row, err := s.activeTenantKey()
 	if err != nil {
@@ -209,6 +238,9 @@ func (m *rootMove) edit(ctx context.Context, what string, fn func(*change, *edit
 		e, err := c.edit(m.tenant, m.platform, m.own)
 		if err != nil {
 			return err
+		}
+		if m.left(e.state) {
+			return errChanged
 		}
 		row, err := e.activeTenantKey()
 		if err != nil {

@@ -3,9 +3,11 @@ package keys_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
+	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/keys/root"
 	"github.com/sealkv/sealkv/keys/root/roottest"
@@ -21,6 +23,7 @@ type interrupted struct {
 	which question
 	skip  int
 	do    func()
+	seen  []question
 }
 
 // at has do done, once, before a question is answered that comes after so many others like it.
@@ -32,6 +35,7 @@ func (r *interrupted) at(which question, skip int, do func()) {
 
 func (r *interrupted) asked(q question) {
 	r.mu.Lock()
+	r.seen = append(r.seen, q)
 	do := r.do
 	switch {
 	case q != r.which || do == nil:
@@ -108,6 +112,57 @@ func (r *ring) wantFree(uri string) {
 	r.t.Helper()
 	if err := r.AddTenant(r.t.Context(), "heir", uri); err != nil {
 		r.t.Errorf("%s is not free: %v", uri, err)
+	}
+}
+
+// Tenants that leave the platform's root while it is rotated, before their turn or in it, stay where
+// they went, and are not asked after.
+func TestPlatformMovesWhoIsStillHosted(t *testing.T) {
+	enrol := func(r *ring) { r.must(r.RotateRoot(r.t.Context(), "bravo", "test://next")) }
+	enrolled := func(r *ring) { r.wantRoot("bravo", "test://next", false) }
+	for name, c := range map[string]struct {
+		at   question
+		do   func(*ring)
+		then func(*ring)
+	}{
+		"enrolled before": {question{"wrap", "test://platform-2", "alpha"}, enrol, enrolled},
+		"enrolled in it":  {question{"wrap", "test://platform-2", "bravo"}, enrol, enrolled},
+		"enrolled before, revoked": {question{"wrap", "test://platform-2", "alpha"}, func(r *ring) {
+			enrol(r)
+			r.roots["test://next"].SetError(root.ErrRevoked)
+			r.must(r.Revoke(r.t.Context(), "bravo"))
+		}, enrolled},
+		"shredded before": {question{"wrap", "test://platform-2", "alpha"}, func(r *ring) {
+			r.must(r.BeginShred(r.t.Context(), keys.Shred{Tenant: "bravo", How: codec.ShreddedWhole}))
+		}, func(*ring) {}},
+		"shredded in it": {question{"wrap", "test://platform-2", "bravo"}, func(r *ring) {
+			r.must(r.BeginShred(r.t.Context(), keys.Shred{Tenant: "bravo", How: codec.ShreddedOwn}))
+		}, func(r *ring) { r.wantRoot("bravo", platformURI, true) }},
+		"destroyed in it": {question{"wrap", "test://platform-2", "bravo"}, func(r *ring) {
+			s := keys.Shred{Tenant: "bravo", How: codec.ShreddedOwn}
+			r.must(r.BeginShred(r.t.Context(), s))
+			_, err := r.DestroyKeys(r.t.Context(), s)
+			r.must(err)
+		}, func(*ring) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRing(t, nil)
+			for _, id := range []string{"alpha", "bravo", "charlie"} {
+				r.must(r.AddTenant(t.Context(), id, ""))
+			}
+			roots := r.interruptible()
+			roots.at(c.at, 0, func() { c.do(r) })
+			if err := r.RotatePlatformRoot(t.Context(), "test://platform-2"); err != nil {
+				t.Error(err)
+			}
+			r.wantRoot("alpha", "test://platform-2", true)
+			r.wantRoot("charlie", "test://platform-2", true)
+			c.then(r)
+			shown := question{"wrap", "test://platform-2", "bravo"}
+			if c.at != shown && slices.Contains(roots.seen, shown) {
+				t.Error("the platform's root got to see the key of a tenant that had left it")
+			}
+		})
 	}
 }
 
