@@ -14,15 +14,8 @@ import (
 // leaves its own. Both roots must answer; a tenant that an operator has revoked stays so. It goes
 // through durable steps, and doing it again completes what a crash cut short.
 func (k *Keyring) RotateRoot(ctx context.Context, tenant, uri string) error {
-	hosted := uri == ""
-	if hosted {
-		var err error
-		if uri, err = k.platformURI(); err != nil {
-			return err
-		}
-	}
 	return k.settle(ctx, tenant, func(ctx context.Context) error {
-		return k.rotateRoot(ctx, &rootMove{k: k, tenant: tenant, uri: uri, hosted: hosted})
+		return k.rotateRoot(ctx, &rootMove{k: k, tenant: tenant, uri: uri, hosted: uri == ""})
 	})
 }
 
@@ -56,11 +49,7 @@ func (k *Keyring) RotatePlatformRoot(ctx context.Context, uri string) error {
 // shredded, is passed over, whatever their roots say.
 func (k *Keyring) followPlatform(ctx context.Context, tenant string) error {
 	return k.settle(ctx, tenant, func(ctx context.Context) error {
-		uri, err := k.platformURI()
-		if err != nil {
-			return err
-		}
-		err = k.rotateRoot(ctx, &rootMove{k: k, tenant: tenant, uri: uri, hosted: true, follows: true})
+		err := k.rotateRoot(ctx, &rootMove{k: k, tenant: tenant, hosted: true, follows: true})
 		if s, unread := k.verifiedState(ctx, tenant); unread == nil && !s.hosted() {
 			return nil
 		}
@@ -102,6 +91,11 @@ func (k *Keyring) rotateRoot(ctx context.Context, m *rootMove) error {
 }
 
 func (m *rootMove) open(ctx context.Context) (err error) {
+	if m.hosted && m.tenant != "" {
+		if m.uri, err = m.k.platformURI(); err != nil {
+			return err
+		}
+	}
 	if m.platform, err = m.k.platformKey(ctx); err != nil {
 		return err
 	}
@@ -175,10 +169,13 @@ func (m *rootMove) prove(ctx context.Context) error {
 }
 
 func (m *rootMove) activate(ctx context.Context) error {
-	return m.edit(ctx, "active", func(_ *change, e *editor, row *tenantKeyRow) error {
+	return m.edit(ctx, "active", func(c *change, e *editor, row *tenantKeyRow) error {
 		incoming := m.incoming(row)
 		if incoming == nil {
 			return errChanged
+		}
+		if err := c.claimRoot(m.uri, m.tenant, m.hosted); err != nil { // the platform may have moved since
+			return err
 		}
 		if active := row.activeWrap(); active != nil {
 			active.Role = codec.RoleOutgoing

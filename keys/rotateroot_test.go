@@ -166,6 +166,54 @@ func TestPlatformMovesWhoIsStillHosted(t *testing.T) {
 	}
 }
 
+// Who comes under the platform's root while it is rotated comes under the new one.
+func TestHostedUnderTheRootOfNow(t *testing.T) {
+	add := func(r *ring) error { return r.AddTenant(r.t.Context(), "late", "") }
+	leave := func(r *ring) error { return r.RotateRoot(r.t.Context(), "late", "") }
+	for name, c := range map[string]struct {
+		own  bool
+		act  func(*ring) error
+		at   question
+		skip int
+	}{
+		"add":                     {false, add, question{"wrap", platformURI, "late"}, 0},
+		"leave the own, written":  {true, leave, question{"wrap", platformURI, "late"}, 0},
+		"leave the own, activate": {true, leave, question{"unwrap", platformURI, "late"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRing(t, nil)
+			roots := r.interruptible()
+			if c.own {
+				r.must(r.AddTenant(t.Context(), "late", "test://other"))
+			}
+			rotated := false
+			roots.at(c.at, c.skip, func() {
+				rotated = true
+				r.must(r.RotatePlatformRoot(t.Context(), "test://platform-2"))
+			})
+			r.must(c.act(r))
+			if !rotated {
+				t.Fatal("the platform's root was not rotated meanwhile")
+			}
+			r.wantRoot("late", "test://platform-2", true)
+		})
+	}
+}
+
+// A root that a tenant has brought while the platform was on its way there does not become the platform's.
+func TestPlatformTakesNoTenantsRoot(t *testing.T) {
+	r := newRing(t, nil)
+	r.interruptible().at(question{"unwrap", "test://next", ""}, 1, func() {
+		r.must(r.AddTenant(t.Context(), "acme", "test://next"))
+	})
+	if err := r.RotatePlatformRoot(t.Context(), "test://next"); !errors.Is(err, keys.ErrRootInUse) {
+		t.Errorf("the platform under a tenant's root: %v", err)
+	}
+	r.wantRoot("acme", "test://next", false)
+	r.must(r.AddTenant(t.Context(), "hosted", ""))
+	r.wantRoot("hosted", platformURI, true)
+}
+
 // Of two moves that meet each makes active only the wrap that it has proven.
 func TestMovesThatMeet(t *testing.T) {
 	r := newRing(t, nil, "acme")

@@ -24,6 +24,10 @@ func (k *Keyring) AddTenant(ctx context.Context, id, uri string) error {
 	if _, err := k.Tenant(id); err == nil { // before the root is asked
 		return fmt.Errorf("%w: %s", ErrTenantExists, id)
 	}
+	return k.settle(ctx, id, func(ctx context.Context) error { return k.addTenant(ctx, id, uri) })
+}
+
+func (k *Keyring) addTenant(ctx context.Context, id, uri string) error {
 	hosted := uri == ""
 	if hosted {
 		var err error
@@ -68,24 +72,23 @@ func (c *change) newTenant(id string, platform, own *parent) *editor {
 }
 
 // claimRoot records that a root serves one tenant and refuses one that serves another. The
-// platform's own root, which hosted says it is, is no tenant's.
+// platform's own root, which hosted says it is, is no tenant's; errChanged if it is not any more.
 func (c *change) claimRoot(uri, tenant string, hosted bool) error {
-	roots := c.tx.Bucket(bucketRoots)
-	if hosted {
-		if holder := roots.Get([]byte(uri)); holder != nil {
-			return fmt.Errorf("%w (%s)", ErrRootInUse, holder)
-		}
-		return nil
-	}
 	platform, err := platformURI(c.tx)
 	if err != nil {
 		return err
 	}
-	if uri == platform {
-		return fmt.Errorf("%w: it is the platform's; leave it out for a hosted tenant", ErrRootInUse)
-	}
-	if holder := roots.Get([]byte(uri)); holder != nil && string(holder) != tenant {
+	roots := c.tx.Bucket(bucketRoots)
+	holder := roots.Get([]byte(uri))
+	switch {
+	case hosted && tenant != "" && uri != platform:
+		return errChanged
+	case holder != nil && (hosted || string(holder) != tenant):
 		return fmt.Errorf("%w (%s)", ErrRootInUse, holder)
+	case hosted:
+		return nil
+	case uri == platform:
+		return fmt.Errorf("%w: it is the platform's; leave it out for a hosted tenant", ErrRootInUse)
 	}
 	return roots.Put([]byte(uri), []byte(tenant))
 }
