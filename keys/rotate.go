@@ -193,11 +193,19 @@ func (k *Keyring) successor(ctx context.Context, tenant string) (uri string, ver
 }
 
 // replaceTenantKey retires the active tenant key in favour of row, whose opened form is next,
-// and rewraps the data keys of the tenant domain.
+// and rewraps the data keys of the tenant domain. errChanged if row is under a root that the tenant
+// has left.
 func (e *editor) replaceTenantKey(row tenantKeyRow, next *parent) error {
 	old, err := e.activeTenantKey()
 	if err != nil {
 		return err
+	}
+	uri, err := e.activeRoot()
+	if err != nil {
+		return err
+	}
+	if uri != row.activeWrap().URI {
+		return errChanged
 	}
 	if old.Number != e.own.row.Number || e.tenantKeys[len(e.tenantKeys)-1].Number+1 != row.Number {
 		return errChanged

@@ -166,6 +166,27 @@ func TestPlatformMovesWhoIsStillHosted(t *testing.T) {
 	}
 }
 
+// A tenant's next key goes under the root that the tenant has when it is durable.
+func TestTenantKeyFollowsTheRoot(t *testing.T) {
+	for name, rotate := range map[string]func(*ring) error{
+		"rotate": func(r *ring) error { _, err := r.RotateTenantKey(r.t.Context(), "acme"); return err },
+		"expose": func(r *ring) error { _, err := r.ExposeKeys(r.t.Context(), "acme"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRing(t, nil, "acme")
+			r.interruptible().at(question{"wrap", "test://acme", "acme"}, 0, func() {
+				r.must(r.RotateRoot(t.Context(), "acme", "test://next"))
+			})
+			r.must(rotate(r))
+			r.wantRoot("acme", "test://next", false)
+			if info, err := r.Tenant("acme"); err != nil || info.KeyVersion != 2 {
+				t.Error(info, err)
+			}
+			r.wantFree("test://acme")
+		})
+	}
+}
+
 // Who comes under the platform's root while it is rotated comes under the new one.
 func TestHostedUnderTheRootOfNow(t *testing.T) {
 	add := func(r *ring) error { return r.AddTenant(r.t.Context(), "late", "") }
