@@ -33,6 +33,9 @@ func (k *Keyring) adjust(ctx context.Context, tenant string, want *Want, missing
 			if e.active(row.Domain, row.Namespace) != nil {
 				continue // somebody else was faster
 			}
+			if err := e.shredded(row.Namespace); err != nil {
+				return err
+			}
 			if _, err := e.mintDataKey(row, want.suite()); err != nil {
 				return err
 			}

@@ -168,8 +168,8 @@ func (k *Keyring) openParent(ctx context.Context, tenant string) (*parent, error
 	if err != nil {
 		return nil, err
 	}
-	if s.control.Shredded != codec.ShreddedNone {
-		return nil, fmt.Errorf("the keys of tenant %s were shredded: %w", tenant, ErrDestroyed)
+	if err := s.shreddedOwn(); err != nil {
+		return nil, err
 	}
 	if s.control.Revoked {
 		return nil, fmt.Errorf("tenant %s: %w", tenant, ErrRevoked)

@@ -172,6 +172,14 @@ func (k *Keyring) EndShred(ctx context.Context, s Shred, receipt string) error {
 	return k.advance(ctx, after.Revision)
 }
 
+// shreddedOwn says why a tenant has no keys of its own any more, if so.
+func (s *state) shreddedOwn() error {
+	if s.control.Shredded != codec.ShreddedNone {
+		return fmt.Errorf("the keys of tenant %s were shredded: %w", s.tenant, ErrDestroyed)
+	}
+	return nil
+}
+
 // shredded says why a namespace of a tenant has no keys any more, if so.
 func (s *state) shredded(namespace string) error {
 	switch {

@@ -119,8 +119,12 @@ func (s *state) verifyOwn(own *parent) error {
 // prepared again; see Keyring.settle.
 var errChanged = errors.New("keys: the tenant's keys changed meanwhile; try again")
 
-// verifyCurrent is verifyOwn, or errChanged if the tenant key was rotated since own was opened.
+// verifyCurrent is verifyOwn, or errChanged if the tenant key was rotated since own was opened, or
+// ErrDestroyed if it was shredded.
 func (s *state) verifyCurrent(own *parent) error {
+	if err := s.shreddedOwn(); err != nil {
+		return err
+	}
 	row, err := s.activeTenantKey()
 	if err != nil {
 		return err

@@ -1,0 +1,76 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/sealkv/sealkv/codec"
+	"github.com/sealkv/sealkv/keys/root/roottest"
+)
+
+type noAnchor struct{}
+
+func (noAnchor) LoadMirror(context.Context) ([]byte, error) { return nil, nil }
+func (noAnchor) StoreMirror(context.Context, []byte) error  { return nil }
+
+// newTestRing makes a keyring with the tenant acme, whose root is test://acme, and which nothing keeps fresh.
+func newTestRing(t *testing.T, opts *Options) (*Keyring, roottest.Opener) {
+	t.Helper()
+	roots := roottest.Opener{"test://platform": roottest.NewKey("platform"), "test://acme": roottest.NewKey("acme")}
+	path := filepath.Join(t.TempDir(), "keyring.db")
+	k, err := Create(t.Context(), path, codec.Identity{Format: codec.Format}, "test://platform", nil, roots, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() })
+	k.mirror.anchor = noAnchor{}
+	if err := k.AddTenant(t.Context(), "acme", "test://acme"); err != nil {
+		t.Fatal(err)
+	}
+	return k, roots
+}
+
+// Who has read a state from before a shredding makes no keys in it.
+func TestNoKeysForTheShredded(t *testing.T) {
+	for name, c := range map[string]struct {
+		shred  Shred
+		domain codec.Domain
+		mints  bool
+	}{
+		"whole":                 {Shred{How: codec.ShreddedWhole}, codec.DomainPlatform, false},
+		"whole, own":            {Shred{How: codec.ShreddedWhole}, codec.DomainTenant, false},
+		"own":                   {Shred{How: codec.ShreddedOwn}, codec.DomainTenant, false},
+		"own, platform":         {Shred{How: codec.ShreddedOwn}, codec.DomainPlatform, true},
+		"a namespace":           {Shred{Namespaces: []string{"a/x"}}, codec.DomainTenant, false},
+		"a namespace, platform": {Shred{Namespaces: []string{"a/x"}}, codec.DomainPlatform, false},
+		"another namespace":     {Shred{Namespaces: []string{"a/y"}}, codec.DomainTenant, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, _ := newTestRing(t, nil)
+			platform, err := k.platformKey(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer platform.release()
+			var own *parent
+			if c.domain == codec.DomainTenant {
+				if own, err = k.unlocked(t.Context(), "acme"); err != nil {
+					t.Fatal(err)
+				}
+				defer own.release()
+			}
+			c.shred.Tenant = "acme"
+			if err := k.BeginShred(t.Context(), c.shred); err != nil {
+				t.Fatal(err)
+			}
+			row := codec.KeyRow{Tenant: "acme", Domain: c.domain, Namespace: "a/x"}
+			err = k.adjust(t.Context(), "acme", codec.SuiteXChaCha, []codec.KeyRow{row}, nil, platform, own)
+			minted := k.Counters().Highest == 1
+			if minted != c.mints || !c.mints && !errors.Is(err, ErrDestroyed) {
+				t.Errorf("a key is made: %v, %v", minted, err)
+			}
+		})
+	}
+}
