@@ -287,7 +287,8 @@ func (s *Space) surplus(st *state, want Want, own *parent) (rows []codec.KeyRow)
 }
 
 // noteFallback records, once for each revocation and before the first value is handed out, that
-// a revoked tenant's values are read under the platform's key.
+// a revoked tenant's values are read under the platform's key. Others may have done so, or restored
+// the tenant, since st was read.
 func (s *Space) noteFallback(ctx context.Context, st *state, platform *parent) error {
 	if !st.control.Revoked && !st.control.RootRevoked {
 		return fmt.Errorf("tenant %s: %w", s.tenant, ErrRevoked) // not yet recorded as revoked: no fallback
@@ -297,8 +298,11 @@ func (s *Space) noteFallback(ctx context.Context, st *state, platform *parent) e
 	}
 	after, err := s.k.file.update(ctx, func(c *change) error {
 		e, err := c.edit(s.tenant, platform, nil)
-		if err != nil {
+		if err != nil || slices.Contains(e.control.Fallback, s.namespace) {
 			return err
+		}
+		if !e.control.Revoked && !e.control.RootRevoked {
+			return errChanged
 		}
 		e.control.Fallback = append(e.control.Fallback, s.namespace)
 		if err := c.audit(platform, codec.AuditEntry{Act: ActFallback, Tenant: s.tenant, Namespace: s.namespace}); err != nil {

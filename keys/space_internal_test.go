@@ -74,3 +74,47 @@ func TestNoKeysForTheShredded(t *testing.T) {
 		})
 	}
 }
+
+// Of a state that is not of now no fallback follows: one revocation is noted once, and none that is over.
+func TestFallbackIsNotedAsOfNow(t *testing.T) {
+	k, _ := newTestRing(t, nil)
+	if err := k.Revoke(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	platform, err := k.platformKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer platform.release()
+	revoked, err := k.verifiedState(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := k.Space("acme", "a/x", nil)
+	for range 2 {
+		if err := s.noteFallback(t.Context(), revoked, platform); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Restore(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.noteFallback(t.Context(), revoked, platform); !errors.Is(err, errChanged) {
+		t.Errorf("a fallback for a tenant that was restored: %v", err)
+	}
+	noted := 0
+	for e, err := range k.Audit(0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Act == ActFallback {
+			noted++
+		}
+	}
+	if noted != 1 {
+		t.Errorf("%d entries for one fallback", noted)
+	}
+	if now, err := k.verifiedState(t.Context(), "acme"); err != nil || len(now.control.Fallback) > 0 {
+		t.Errorf("after it was restored: %v, %v", now.control.Fallback, err)
+	}
+}
