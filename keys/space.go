@@ -190,9 +190,11 @@ func (s *Space) build(ctx context.Context) (*Lease, error) {
 		}
 		want.Until = earlier(want.Until, s.k.opts.Now().Add(pause))
 	}
-	for i := range st.dataKeys {
-		if row := &st.dataKeys[i]; want.RotateEvery > 0 && row.Namespace == s.namespace && row.rec.State == codec.StateActive {
-			want.Until = earlier(want.Until, row.overdueAt(want))
+	if want.RotateEvery > 0 && !fallback && !s.k.file.readOnly { // else nobody replaces what is overdue
+		for _, domain := range []codec.Domain{codec.DomainTenant, codec.DomainPlatform} {
+			if row := st.active(domain, s.namespace); row != nil && want.has(domain) {
+				want.Until = earlier(want.Until, row.overdueAt(want))
+			}
 		}
 	}
 	l, err := buildLease(st, s.namespace, want, platform, own, locked, &s.prefixes)

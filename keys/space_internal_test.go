@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys/root/roottest"
@@ -116,5 +117,63 @@ func TestFallbackIsNotedAsOfNow(t *testing.T) {
 	}
 	if now, err := k.verifiedState(t.Context(), "acme"); err != nil || len(now.control.Fallback) > 0 {
 		t.Errorf("after it was restored: %v, %v", now.control.Fallback, err)
+	}
+}
+
+// A lease does not end for a key that is overdue where nobody replaces it.
+func TestOverdueWhereNothingIsMinted(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	opts := Options{Now: func() time.Time { return now }}
+	for name, c := range map[string]struct {
+		before, after Want
+		do            func(*testing.T, *Keyring, roottest.Opener) *Keyring
+		ends          bool // in some time, to ask the root again
+	}{
+		"read only": {Want{Tenant: true}, Want{Tenant: true}, func(t *testing.T, k *Keyring, roots roottest.Opener) *Keyring {
+			path := k.file.db.Path()
+			k.Close()
+			opts := opts
+			opts.ReadOnly = true
+			k, err := Open(path, roots, &opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { k.Close() })
+			return k
+		}, false},
+		"fallback": {Want{Tenant: true, Platform: true}, Want{Tenant: true, Platform: true}, func(t *testing.T, k *Keyring, _ roottest.Opener) *Keyring {
+			if err := k.Revoke(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			}
+			return k
+		}, true},
+		"locked": {Want{Tenant: true}, Want{Platform: true, Alone: []codec.Domain{codec.DomainTenant}}, func(t *testing.T, k *Keyring, _ roottest.Opener) *Keyring {
+			if err := k.Revoke(t.Context(), "acme"); err != nil {
+				t.Fatal(err)
+			}
+			return k
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, roots := newTestRing(t, &opts)
+			want := c.before
+			pinned := func() *Lease {
+				l, err := k.Space("acme", "a/x", func(time.Time) (Want, error) { return want, nil }).Pin(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Unpin()
+				return l
+			}
+			pinned()
+			k = c.do(t, k, roots)
+			now = now.Add(48 * time.Hour)
+			want = c.after
+			want.RotateEvery = 24 * time.Hour
+			l := pinned()
+			if l.expired(now) || c.ends == l.until.IsZero() {
+				t.Errorf("it ends at %v, now is %v", l.until, now)
+			}
+		})
 	}
 }
