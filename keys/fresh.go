@@ -173,6 +173,9 @@ func (k *Keyring) link(s *Space, l *Lease, generation [2]uint64) bool {
 		holders = append(holders, s.tenant)
 	}
 	stale := generation != [2]uint64{*k.generation(s.tenant), *k.generation("")}
+	if own := k.sessions[s.tenant]; l.locked != nil && own != nil && own.parent != nil {
+		stale = true // the tenant's key has come meanwhile
+	}
 	for _, holder := range holders {
 		stale = stale || k.sessions[holder] == nil || k.sessions[holder].parent == nil
 	}
@@ -217,6 +220,15 @@ func (k *Keyring) unlinkLocked(s *Space, l *Lease) {
 	}
 	l.pins.shut()
 	k.draining[l] = s
+}
+
+// unlinkMatchingLocked takes those of a tenant's leases out of use that match.
+func (k *Keyring) unlinkMatchingLocked(tenant string, match func(*Space, *Lease) bool) {
+	for space, lease := range k.published[tenant] {
+		if match(space, lease) {
+			k.unlinkLocked(space, lease)
+		}
+	}
 }
 
 // drainingLocked returns the unlinked leases that match and are still pinned, however long ago
@@ -291,11 +303,7 @@ func (k *Keyring) invalidate(tenant string, lock bool, match func(*Space, *Lease
 		s.failure, s.failures = nil, 0
 		k.purgeLocked(tenant, s)
 	}
-	for space, lease := range k.published[tenant] {
-		if match(space, lease) {
-			k.unlinkLocked(space, lease)
-		}
-	}
+	k.unlinkMatchingLocked(tenant, match)
 	return k.drainingLocked(func(space *Space, lease *Lease) bool {
 		return space.tenant == tenant && (match(space, lease) || lock && lease.hasTenants())
 	})

@@ -99,6 +99,24 @@ func TestLinkRefusesAnEarlierState(t *testing.T) {
 	}
 }
 
+// A lease that was built without the tenant's key is not linked once the key is there.
+func TestLinkRefusesALockedLease(t *testing.T) {
+	k := newKeyring(codec.Identity{}, nil, nil)
+	open := func(tenant string) {
+		k.sessions[tenant] = &session{parent: newParent(codec.StoreID{}, codec.KeyRow{Number: 1}, newTestSecret()), leases: map[*Space]*Lease{}}
+	}
+	s := k.Space("acme", "jira/comments", nil)
+	link := func() bool {
+		return k.link(s, &Lease{pins: newPins(func() {}), locked: ErrRevoked}, k.readGeneration("acme"))
+	}
+	if open(""); !link() {
+		t.Error("a fallback is not linked")
+	}
+	if open("acme"); link() {
+		t.Error("it is linked beside the tenant's key")
+	}
+}
+
 // An act that waited for a compaction which could not open the new file is not made in the old one,
 // which has no name any more.
 func TestNoActInAFileWithoutAName(t *testing.T) {

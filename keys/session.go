@@ -130,6 +130,7 @@ func (k *Keyring) unlock(ctx context.Context, tenant string) error {
 	}
 	s.parent, s.vouched = p, asked
 	s.failure, s.failures = nil, 0
+	k.unlinkMatchingLocked(tenant, tenantsOwn) // they can have its keys now
 	return nil
 }
 
@@ -275,8 +276,9 @@ func (k *Keyring) platformVersion(ctx context.Context, platform *parent, version
 	return nil, fmt.Errorf("keys: no version %d of the platform key: %w", version, ErrAuthentication)
 }
 
-// noteRoot records durably that a tenant's root was seen to revoke, or to vouch again. It does
-// nothing in a keyring that is opened for reading only.
+// noteRoot records durably that a tenant's root was seen to revoke, or to vouch again, and has leases that
+// do without the tenant's key built anew: what they were allowed was allowed by the word before. It
+// does nothing in a keyring that is opened for reading only.
 func (k *Keyring) noteRoot(ctx context.Context, tenant string, revoked bool) error {
 	if k.file.readOnly {
 		return nil
@@ -304,6 +306,7 @@ func (k *Keyring) noteRoot(ctx context.Context, tenant string, revoked bool) err
 	if err != nil {
 		return err
 	}
+	k.invalidate(tenant, false, tenantsOwn)
 	k.opts.Logger.Warn("root of tenant changed its word", "tenant", tenant, "revoked", revoked)
 	return k.advance(ctx, after.Revision)
 }
