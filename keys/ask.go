@@ -73,6 +73,8 @@ func (k *Keyring) unwrapTenantKey(ctx context.Context, row *tenantKeyRow, wrap *
 }
 
 func (k *Keyring) callUnwrap(ctx context.Context, row codec.KeyRow, wrap *codec.RootWrap) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.opts.RootTimeout)
+	defer cancel()
 	rk, err := k.roots.OpenRoot(ctx, wrap.URI)
 	if err != nil {
 		return nil, err
@@ -81,6 +83,8 @@ func (k *Keyring) callUnwrap(ctx context.Context, row codec.KeyRow, wrap *codec.
 }
 
 func (k *Keyring) callWrap(ctx context.Context, row codec.KeyRow, uri string, plaintext []byte) (root.Wrapped, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.opts.RootTimeout)
+	defer cancel()
 	rk, err := k.roots.OpenRoot(ctx, uri)
 	if err != nil {
 		return root.Wrapped{}, err

@@ -26,7 +26,8 @@ type Options struct {
 	// KeyTTL is how long an opened key lives after its root last vouched for it, and so the
 	// longest that a revocation at the root takes to have effect. 0 means DefaultKeyTTL.
 	KeyTTL time.Duration
-	// RootTimeout bounds one question to a root. 0 means DefaultRootTimeout.
+	// RootTimeout bounds one question to a root, which counts as unavailable after that. 0 means
+	// DefaultRootTimeout.
 	RootTimeout time.Duration
 	// ReadOnly opens the file without changing a byte of it. Keys that do not exist yet cannot
 	// be minted then.

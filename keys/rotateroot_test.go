@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys"
@@ -24,6 +25,9 @@ type interrupted struct {
 	skip  int
 	do    func()
 	seen  []question
+
+	deadline time.Duration // if not 0, that a question has
+	late     []question    // that have a longer one, or none
 }
 
 // at has do done, once, before a question is answered that comes after so many others like it.
@@ -33,9 +37,12 @@ func (r *interrupted) at(which question, skip int, do func()) {
 	r.which, r.skip, r.do = which, skip, do
 }
 
-func (r *interrupted) asked(q question) {
+func (r *interrupted) asked(ctx context.Context, q question) {
 	r.mu.Lock()
 	r.seen = append(r.seen, q)
+	if deadline, is := ctx.Deadline(); r.deadline != 0 && (!is || time.Until(deadline) > r.deadline) {
+		r.late = append(r.late, q)
+	}
 	do := r.do
 	switch {
 	case q != r.which || do == nil:
@@ -63,12 +70,12 @@ type interruptedKey struct {
 }
 
 func (k *interruptedKey) Wrap(ctx context.Context, plaintext []byte, bound root.Context) (root.Wrapped, error) {
-	k.roots.asked(question{"wrap", k.uri, bound.Tenant})
+	k.roots.asked(ctx, question{"wrap", k.uri, bound.Tenant})
 	return k.Key.Wrap(ctx, plaintext, bound)
 }
 
 func (k *interruptedKey) Unwrap(ctx context.Context, w root.Wrapped, bound root.Context) ([]byte, error) {
-	k.roots.asked(question{"unwrap", k.uri, bound.Tenant})
+	k.roots.asked(ctx, question{"unwrap", k.uri, bound.Tenant})
 	return k.Key.Unwrap(ctx, w, bound)
 }
 
@@ -112,6 +119,23 @@ func (r *ring) wantFree(uri string) {
 	r.t.Helper()
 	if err := r.AddTenant(r.t.Context(), "heir", uri); err != nil {
 		r.t.Errorf("%s is not free: %v", uri, err)
+	}
+}
+
+// Whatever asks it, a root has RootTimeout to answer.
+func TestRootTimeout(t *testing.T) {
+	const timeout = time.Hour
+	r := newRing(t, &keys.Options{RootTimeout: timeout}, "acme")
+	roots := r.interruptible()
+	roots.deadline = timeout
+	background := context.Background()
+	r.must(r.AddTenant(background, "globex", ""))
+	r.must(r.RotateRoot(background, "acme", "test://next"))
+	r.must(r.RotatePlatformRoot(background, "test://platform-2"))
+	_, err := r.RotateTenantKey(background, "acme")
+	r.must(err)
+	for _, q := range roots.late {
+		t.Errorf("%+v has longer", q)
 	}
 }
 
