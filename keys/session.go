@@ -188,7 +188,9 @@ func (k *Keyring) openVerified(ctx context.Context, s *state) (*parent, error) {
 	key, err := k.askRoots(ctx, row)
 	if err != nil {
 		if errors.Is(err, ErrRevoked) && tenant != "" && !s.control.RootRevoked {
-			k.noteRoot(ctx, tenant, true)
+			if failed := k.noteRoot(ctx, tenant, true); failed != nil {
+				k.opts.Logger.Warn("word of a tenant's root was not recorded", "tenant", tenant, "error", failed)
+			}
 		}
 		return nil, err
 	}

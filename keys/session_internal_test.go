@@ -1,7 +1,12 @@
 package keys
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,5 +36,23 @@ func TestBackoff(t *testing.T) {
 		if len(drawn) < 2 {
 			t.Errorf("%v: no jitter", failure)
 		}
+	}
+}
+
+type fullAnchor struct{ noAnchor }
+
+func (fullAnchor) StoreMirror(context.Context, []byte) error { return errors.New("no space left") }
+
+// A revocation by the root holds whether it can be recorded or not; if not, the log says so.
+func TestUnrecordedWordIsLogged(t *testing.T) {
+	var said bytes.Buffer
+	k, roots := newTestRing(t, &Options{Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	k.mirror.anchor = fullAnchor{}
+	roots["test://acme"].SetError(root.ErrRevoked)
+	if err := k.Vouched(t.Context(), "acme"); !errors.Is(err, ErrRevoked) {
+		t.Errorf("a root that has revoked: %v", err)
+	}
+	if text := said.String(); !strings.Contains(text, "not recorded") || !strings.Contains(text, "tenant=acme") || !strings.Contains(text, "no space left") {
+		t.Errorf("the log says %q", text)
 	}
 }
