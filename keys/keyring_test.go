@@ -320,6 +320,34 @@ func TestRotationsRaceWithPins(t *testing.T) {
 	pin(t, r.Space("acme", "a/n-1", both)).Unpin()
 }
 
+// A retirement of which only the mirror fails is durable: nobody uses the key any more.
+func TestRetiredAlthoughTheMirrorFails(t *testing.T) {
+	r := newRing(t, nil, "acme")
+	s := r.Space("acme", "a/x", tenantOnly)
+	pin(t, s).Unpin()
+	if _, err := r.RotateDataKeys(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	l := pin(t, s)
+	l.Unpin()
+	r.anchor.err = errors.New("disk on fire")
+	if err := r.RetireDataKey(t.Context(), "acme", "a/x", 1, "a census"); !errors.Is(err, r.anchor.err) {
+		t.Fatalf("without its mirror: %v", err)
+	}
+	if !l.Unlinked() {
+		t.Error("a lease with the retired key is in use")
+	}
+	r.anchor.err = nil
+	if err := r.RetireDataKey(t.Context(), "acme", "a/x", 1, "a census"); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	next := pin(t, s)
+	defer next.Unpin()
+	if _, err := next.Find(1); !errors.Is(err, keys.ErrDestroyed) {
+		t.Errorf("the retired key: %v", err)
+	}
+}
+
 func TestRootServesOneTenant(t *testing.T) {
 	r := newRing(t, nil, "acme")
 	for _, uri := range []string{"test://acme", platformURI} {

@@ -59,10 +59,11 @@ func (k *Keyring) RetireDataKey(ctx context.Context, tenant, namespace string, n
 	err := k.settle(ctx, tenant, func(ctx context.Context) error {
 		return k.retireDataKey(ctx, tenant, namespace, number, proof)
 	})
+	// Also if only the mirror failed: then the key is destroyed.
+	unlinked := k.invalidate(tenant, false, func(s *Space, _ *Lease) bool { return s.namespace == namespace })
 	if err != nil {
 		return fmt.Errorf("keys: retiring data key %d of tenant %s: %w", number, tenant, err)
 	}
-	unlinked := k.invalidate(tenant, false, func(s *Space, _ *Lease) bool { return s.namespace == namespace })
 	if err := k.await(ctx, unlinked); err != nil {
 		return err
 	}
