@@ -190,10 +190,8 @@ func (k *Keyring) rawAuditPage(after uint64) (page [][2][]byte, counters codec.C
 		for key, value := cursor.Seek(auditRow(after + 1)); key != nil && len(page) < auditPage; key, value = cursor.Next() {
 			page = append(page, [2][]byte{bytes.Clone(key), bytes.Clone(value)})
 		}
-		if err := codec.DecodeRecord(tx.Bucket(bucketMeta).Get(metaCounters), &counters); err != nil {
-			return damaged("counters", err)
-		}
-		return nil
+		counters, err = readCounters(tx)
+		return err
 	})
 	return page, counters, err
 }

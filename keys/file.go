@@ -116,13 +116,14 @@ func openFile(path string, readOnly bool, now func() time.Time) (*file, error) {
 		return nil, err
 	}
 	f.now = now
-	err = f.view(func(tx *bolt.Tx) error {
+	err = f.view(func(tx *bolt.Tx) (err error) {
 		for _, name := range [][]byte{bucketMeta, bucketTenants, bucketTenantKeys, bucketDataKeys, bucketRoots, bucketAudit} {
 			if tx.Bucket(name) == nil {
 				return fmt.Errorf("%w: no bucket %q", ErrDamaged, name)
 			}
 		}
-		return codec.DecodeRecord(tx.Bucket(bucketMeta).Get(metaCounters), &f.counters)
+		f.counters, err = readCounters(tx)
+		return err
 	})
 	if err != nil {
 		f.db.Close()
@@ -207,16 +208,16 @@ func (f *file) writable(ctx context.Context) error {
 }
 
 func (f *file) apply(tx *bolt.Tx, fn func(c *change) error) (codec.Counters, error) {
-	c := &change{tx: tx, now: uint64(f.now().Unix())}
-	meta := tx.Bucket(bucketMeta)
-	if err := codec.DecodeRecord(meta.Get(metaCounters), &c.counters); err != nil {
-		return c.counters, damaged("counters", err)
+	counters, err := readCounters(tx)
+	if err != nil {
+		return counters, err
 	}
+	c := &change{tx: tx, counters: counters, now: uint64(f.now().Unix())}
 	c.counters.Revision++
 	if err := fn(c); err != nil {
 		return c.counters, err
 	}
-	return c.counters, meta.Put(metaCounters, codec.EncodeRecord(c.counters))
+	return c.counters, c.put(bucketMeta, metaCounters, c.counters)
 }
 
 // committed remembers the newest counters; acts may come back in another order than they were
@@ -232,11 +233,16 @@ func (f *file) committed(after codec.Counters) {
 // stored are the counters as the file has them.
 func (f *file) stored() (counters codec.Counters, err error) {
 	err = f.view(func(tx *bolt.Tx) error {
-		if err := codec.DecodeRecord(tx.Bucket(bucketMeta).Get(metaCounters), &counters); err != nil {
-			return damaged("counters", err)
-		}
-		return nil
+		counters, err = readCounters(tx)
+		return err
 	})
+	return counters, err
+}
+
+func readCounters(tx *bolt.Tx) (counters codec.Counters, err error) {
+	if err = codec.DecodeRecord(tx.Bucket(bucketMeta).Get(metaCounters), &counters); err != nil {
+		err = damaged("counters", err)
+	}
 	return counters, err
 }
 

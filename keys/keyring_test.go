@@ -231,6 +231,25 @@ func TestForkedKeyringIsRefused(t *testing.T) {
 	}
 }
 
+func TestDamagedCounters(t *testing.T) {
+	r := newRing(t, nil)
+	r.Close()
+	db, err := bolt.Open(r.path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("counters"), []byte("?")) })
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := keys.Open(r.path, r.roots, nil); !errors.Is(err, keys.ErrDamaged) {
+		if err == nil {
+			k.Close()
+		}
+		t.Errorf("opened: %v", err)
+	}
+}
+
 func TestRotationWaitsForPins(t *testing.T) {
 	r := newRing(t, nil, "acme")
 	s := r.Space("acme", "jira/comments", tenantOnly)

@@ -36,9 +36,9 @@ type dataKeyRow struct {
 // readState reads a tenant's rows, which go into memory whole: a tenant has tens of keys.
 func readState(tx *bolt.Tx, tenant string) (*state, error) {
 	s := &state{tenant: tenant}
-	var counters codec.Counters
-	if err := codec.DecodeRecord(tx.Bucket(bucketMeta).Get(metaCounters), &counters); err != nil {
-		return nil, damaged("counters", err)
+	counters, err := readCounters(tx)
+	if err != nil {
+		return nil, err
 	}
 	s.revision = counters.Revision
 	if tenant != "" {
@@ -47,7 +47,7 @@ func readState(tx *bolt.Tx, tenant string) (*state, error) {
 		}
 	}
 	prefix := append([]byte(tenant), 0)
-	err := rows(tx, bucketTenantKeys, prefix, func(k, v []byte) error {
+	err = rows(tx, bucketTenantKeys, prefix, func(k, v []byte) error {
 		row := tenantKeyRow{}
 		var err error
 		if row.KeyRow, err = codec.ParseTenantKeyRow(k); err != nil {
