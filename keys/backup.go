@@ -144,8 +144,8 @@ func (k *Keyring) editBackups(ctx context.Context, act string, id codec.BackupID
 }
 
 // CopyTo writes a durable copy of the keyring to path, where no file is, without the pages of
-// what is no longer alive. With an id it is marked as the keyring of that backup, which Open opens
-// for reading only.
+// what is no longer alive. With an id it is marked as the keyring of that backup (BackupID), which the
+// caller opens for reading only.
 func (k *Keyring) CopyTo(path string, id *codec.BackupID) (err error) {
 	defer func() {
 		if err != nil {
@@ -167,9 +167,21 @@ func (f *file) copyTo(path string, id *codec.BackupID) error {
 	if f.poisoned.Load() {
 		return ErrPoisoned
 	}
-	if err := f.copyAlive(path); err != nil {
-		return err
+	part := path + createSuffix // a part of it would pass for a keyring
+	err := f.copyAlive(part)
+	if err == nil {
+		err = markCopy(part, id)
 	}
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		os.Remove(part)
+	}
+	return err
+}
+
+func markCopy(path string, id *codec.BackupID) error {
 	next, err := bolt.Open(path, 0o600, nil)
 	if err != nil {
 		return err

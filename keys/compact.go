@@ -13,6 +13,9 @@ import (
 // is removed by the next.
 const compactSuffix = ".compact"
 
+// compactBatch is how many bytes of rows a transaction of a copy writes, all of which it holds in memory.
+const compactBatch = 1 << 20
+
 // compact replaces the file by a copy that holds only what is alive: bbolt leaves deleted bytes
 // in free pages. The new file is durable under the old name before compact returns. The store's
 // own lock keeps other processes out while there are two files.
@@ -46,11 +49,11 @@ func (f *file) copyAlive(path string) (err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	next, err := bolt.Open(path, 0o600, nil)
+	next, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true}) // once, at the end
 	if err != nil {
 		return err
 	}
-	return errors.Join(bolt.Compact(next, f.db, 0), next.Sync(), next.Close())
+	return errors.Join(bolt.Compact(next, f.db, compactBatch), next.Sync(), next.Close())
 }
 
 func (f *file) reopened(path string) (*bolt.DB, error) {

@@ -117,6 +117,48 @@ func TestLinkRefusesALockedLease(t *testing.T) {
 	}
 }
 
+// A compaction keeps what is alive, and little of it in memory at a time: bbolt holds what one transaction writes.
+func TestCompactInParts(t *testing.T) {
+	f, err := createFile(filepath.Join(t.TempDir(), "keyring.db"), codec.Identity{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	const rows = 5 * compactBatch >> 16
+	row := func(i int) (key, value []byte) { return auditRow(uint64(i)), bytes.Repeat([]byte{byte(i)}, 1<<16) }
+	_, err = f.update(t.Context(), func(c *change) error {
+		for i := range rows {
+			if err := c.tx.Bucket(bucketAudit).Put(row(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = f.compact()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.view(func(tx *bolt.Tx) error {
+		if writes := tx.ID(); writes < 5 {
+			t.Errorf("the copy was written in %d transactions", writes)
+		}
+		for i := range rows {
+			if key, value := row(i); !bytes.Equal(tx.Bucket(bucketAudit).Get(key), value) {
+				t.Errorf("row %d is another one", i)
+			}
+		}
+		if n := tx.Bucket(bucketAudit).Stats().KeyN; n != rows {
+			t.Errorf("%d rows, want %d", n, rows)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // An act that waited for a compaction which could not open the new file is not made in the old one,
 // which has no name any more.
 func TestNoActInAFileWithoutAName(t *testing.T) {
