@@ -1,9 +1,11 @@
 package keys
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sealkv/sealkv/codec"
 )
@@ -84,17 +86,10 @@ func (e *editor) mintDataKey(row codec.KeyRow, suite codec.Suite) (*dataKeyRow, 
 
 // insert keeps dataKeys in the order of their rows in the file, which the digest follows.
 func (e *editor) insert(row dataKeyRow) {
-	at := len(e.dataKeys)
-	key := string(codec.AppendDataKeyRow(nil, row.Tenant, row.Domain, row.Namespace, row.Number))
-	for i, have := range e.dataKeys {
-		if string(codec.AppendDataKeyRow(nil, have.Tenant, have.Domain, have.Namespace, have.Number)) > key {
-			at = i
-			break
-		}
-	}
-	e.dataKeys = append(e.dataKeys, dataKeyRow{})
-	copy(e.dataKeys[at+1:], e.dataKeys[at:])
-	e.dataKeys[at] = row
+	at, _ := slices.BinarySearchFunc(e.dataKeys, row.key(), func(have dataKeyRow, key []byte) int {
+		return bytes.Compare(have.key(), key)
+	})
+	e.dataKeys = slices.Insert(e.dataKeys, at, row)
 	e.touched[row.KeyRow] = true
 }
 

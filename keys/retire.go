@@ -115,16 +115,20 @@ func (e *editor) retire(namespace string, number uint32, proof string) error {
 	case row.rec.State != codec.StateDraining:
 		return fmt.Errorf("it is %v; rotate it first", row.rec.State)
 	}
-	row.rec.State, row.rec.Since = codec.StateRetired, e.c.counters.Revision
-	row.rec.Wrap, row.rec.Commit = nil, nil
-	e.touched[row.KeyRow] = true
-	err := e.c.audit(e.platform, codec.AuditEntry{
-		Act: ActKeyRetire, Tenant: row.Tenant, Namespace: namespace, Domain: row.Domain, Number: number, Detail: proof,
-	})
-	if err != nil {
+	if err := e.destroyDataKey(row, ActKeyRetire, proof); err != nil {
 		return err
 	}
 	return e.save()
+}
+
+// destroyDataKey leaves a tombstone of a data key.
+func (e *editor) destroyDataKey(row *dataKeyRow, act, detail string) error {
+	row.rec.State, row.rec.Since = codec.StateRetired, e.c.counters.Revision
+	row.rec.Wrap, row.rec.Commit = nil, nil
+	e.touched[row.KeyRow] = true
+	return e.c.audit(e.platform, codec.AuditEntry{
+		Act: act, Tenant: row.Tenant, Namespace: row.Namespace, Domain: row.Domain, Number: row.Number, Detail: detail,
+	})
 }
 
 // numbered is the data key of a namespace with a number, or nil.

@@ -101,16 +101,10 @@ func (e *editor) destroy(s *Shred) (destroyed int, err error) {
 		if !s.Hits(row.Domain, row.Namespace) || row.rec.State == codec.StateRetired {
 			continue
 		}
-		row.rec.State, row.rec.Since = codec.StateRetired, e.c.counters.Revision
-		row.rec.Wrap, row.rec.Commit = nil, nil
-		e.touched[row.KeyRow] = true
-		destroyed++
-		err := e.c.audit(e.platform, codec.AuditEntry{
-			Act: ActKeyShred, Tenant: row.Tenant, Namespace: row.Namespace, Domain: row.Domain, Number: row.Number,
-		})
-		if err != nil {
+		if err := e.destroyDataKey(row, ActKeyShred, ""); err != nil {
 			return 0, err
 		}
+		destroyed++
 	}
 	if s.How == codec.ShreddedNone {
 		return destroyed, nil

@@ -33,6 +33,16 @@ type dataKeyRow struct {
 	rec codec.DataKey
 }
 
+// key is the row's in bucketTenantKeys.
+func (row *tenantKeyRow) key() []byte {
+	return codec.AppendTenantKeyRow(nil, row.Tenant, row.Domain, row.Number)
+}
+
+// key is the row's in bucketDataKeys.
+func (row *dataKeyRow) key() []byte {
+	return codec.AppendDataKeyRow(nil, row.Tenant, row.Domain, row.Namespace, row.Number)
+}
+
 // readState reads a tenant's rows, which go into memory whole: a tenant has tens of keys.
 func readState(tx *bolt.Tx, tenant string) (*state, error) {
 	s := &state{tenant: tenant}
@@ -141,12 +151,12 @@ func (s *state) digest(domain codec.Domain) []byte {
 	h := sha256.New()
 	for i := range s.tenantKeys {
 		if row := &s.tenantKeys[i]; row.Domain == domain {
-			hashRow(h, codec.AppendTenantKeyRow(nil, row.Tenant, row.Domain, row.Number), &row.rec)
+			hashRow(h, row.key(), &row.rec)
 		}
 	}
 	for i := range s.dataKeys {
 		if row := &s.dataKeys[i]; row.Domain == domain {
-			hashRow(h, codec.AppendDataKeyRow(nil, row.Tenant, row.Domain, row.Namespace, row.Number), &row.rec)
+			hashRow(h, row.key(), &row.rec)
 		}
 	}
 	return h.Sum(nil)
@@ -240,14 +250,14 @@ func (c *change) edit(tenant string, platform, own *parent) (*editor, error) {
 func (e *editor) save() error {
 	for i := range e.tenantKeys {
 		if row := &e.tenantKeys[i]; e.touched[row.KeyRow] {
-			if err := e.c.put(bucketTenantKeys, codec.AppendTenantKeyRow(nil, row.Tenant, row.Domain, row.Number), row.rec); err != nil {
+			if err := e.c.put(bucketTenantKeys, row.key(), row.rec); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range e.dataKeys {
 		if row := &e.dataKeys[i]; e.touched[row.KeyRow] {
-			if err := e.c.put(bucketDataKeys, codec.AppendDataKeyRow(nil, row.Tenant, row.Domain, row.Namespace, row.Number), row.rec); err != nil {
+			if err := e.c.put(bucketDataKeys, row.key(), row.rec); err != nil {
 				return err
 			}
 		}
