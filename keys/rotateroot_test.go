@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/keys"
 	"github.com/sealkv/sealkv/keys/root"
@@ -305,5 +307,35 @@ func TestAbandonedRootIsFree(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Nothing but its wrap vouches for the platform key's row. One wrap serves: a root that the platform has left
+// does not come back beside the one of now.
+func TestPlatformHasOneActiveWrap(t *testing.T) {
+	r := newRing(t, nil)
+	r.interruptible()
+	var before, after codec.TenantKey
+	row := codec.AppendTenantKeyRow(nil, "", codec.DomainPlatform, 1)
+	edit := func(fn func(b *bolt.Bucket) error) {
+		t.Helper()
+		r.Close()
+		db, err := bolt.Open(r.path, 0o600, nil)
+		r.must(err)
+		err = db.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket([]byte("tenant-keys"))) })
+		r.must(errors.Join(err, db.Close()))
+	}
+	edit(func(b *bolt.Bucket) error { return codec.DecodeRecord(b.Get(row), &before) })
+	r.must(r.reopen())
+	r.must(r.RotatePlatformRoot(t.Context(), "test://platform-2"))
+	edit(func(b *bolt.Bucket) error {
+		if err := codec.DecodeRecord(b.Get(row), &after); err != nil {
+			return err
+		}
+		after.Wraps = append(before.Wraps, after.Wraps...)
+		return b.Put(row, codec.EncodeRecord(after))
+	})
+	if err := r.reopen(); !errors.Is(err, keys.ErrDamaged) {
+		t.Errorf("a platform key under two roots: %v", err)
 	}
 }

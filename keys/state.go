@@ -63,8 +63,14 @@ func readState(tx *bolt.Tx, tenant string) (*state, error) {
 		if row.KeyRow, err = codec.ParseTenantKeyRow(k); err != nil {
 			return err
 		}
+		if err := codec.DecodeRecord(v, &row.rec); err != nil {
+			return err
+		}
 		s.tenantKeys = append(s.tenantKeys, row)
-		return codec.DecodeRecord(v, &s.tenantKeys[len(s.tenantKeys)-1].rec)
+		if tenant == "" && len(row.wraps(codec.RoleActive)) > 1 { // for no MAC covers it
+			return errors.New("the platform key is under several roots")
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, damaged("tenant keys of "+tenant, err)
