@@ -126,7 +126,7 @@ type Signed struct {
 }
 
 // AppendMAC appends what the MAC of a Signed covers. subject is what the body is about: a
-// tenant's id, the previous entry's MAC, or nothing.
+// tenant's id, the previous entry's MAC, an engine key, or nothing.
 func (s *Signed) AppendMAC(b []byte, label Label, store *StoreID, subject []byte) []byte {
 	b = appendLabel(b, label, store)
 	b = appendVar(b, subject)

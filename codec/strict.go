@@ -39,8 +39,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// EncodeRecord returns the encoding of one of this package's records, or of a body that keys
-// defines of such types.
+// EncodeRecord returns the encoding of one of this package's records.
 func EncodeRecord(record any) []byte {
 	b, err := strictEnc.Marshal(record)
 	if err != nil {

@@ -16,8 +16,8 @@ type Exposure struct {
 
 // ExposeKeys says that somebody may know a tenant's keys. In one durable act the tenant gets a new
 // tenant key under the same root, every data key that is not retired is exposed for good, in both domains,
-// and each active one gets a successor, which is wrapped by nothing that was there before. It returns
-// when nothing seals under an exposed key any more.
+// and each active one gets a successor: one of the tenant domain under the new tenant key, one of the
+// platform domain under the platform key, which stays. It returns when nothing seals under an exposed key any more.
 //
 // From then on a value is stale that is under an exposed key, and is sealed anew where the
 // tenant key's rotation, or a data key's, would only wrap it anew (DataKey.Exposed).

@@ -32,7 +32,7 @@ var (
 var (
 	metaIdentity    = []byte("identity")    // codec.Identity
 	metaCounters    = []byte("counters")    // codec.Counters
-	metaPolicy      = []byte("policy")      // codec.Signed over the policy's YAML
+	metaPolicy      = []byte("policy")      // codec.Signed over codec.Policy
 	metaBackups     = []byte("backups")     // codec.Signed over codec.Backups; none before the first
 	metaCopy        = []byte("copy")        // in the keyring of a backup: its codec.BackupID
 	metaInitialised = []byte("initialised") // there once the store is whole

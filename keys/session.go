@@ -27,7 +27,7 @@ type session struct {
 	parent     *parent // nil while locked
 	vouched    time.Time
 	refreshing bool
-	leases     map[*Space]*Lease // published, and holding keys that this parent unwrapped
+	leases     map[*Space]*Lease // published: the platform's has all, a tenant's those with keys of its own
 
 	failure  error // why it is locked, until retry
 	failures int

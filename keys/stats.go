@@ -63,7 +63,7 @@ func (k *Keyring) Stats() Stats {
 		}
 	}
 	if platform := k.sessions[""]; platform != nil {
-		out.Leases = len(platform.leases) // each holds keys that the platform's opened
+		out.Leases = len(platform.leases) // which are all
 	}
 	out.Draining = len(k.drainingLocked(func(*Space, *Lease) bool { return true }))
 	return out
