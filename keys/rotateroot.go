@@ -177,8 +177,10 @@ func (m *rootMove) activate(ctx context.Context) error {
 		if err := c.claimRoot(m.uri, m.tenant, m.hosted); err != nil { // the platform may have moved since
 			return err
 		}
-		if active := row.activeWrap(); active != nil {
-			active.Role = codec.RoleOutgoing
+		for i := range row.rec.Wraps {
+			if w := &row.rec.Wraps[i]; w.Role == codec.RoleActive {
+				w.Role = codec.RoleOutgoing
+			}
 		}
 		incoming.Role = codec.RoleActive
 		e.control.Hosted = m.hosted
