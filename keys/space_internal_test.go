@@ -67,7 +67,7 @@ func TestNoKeysForTheShredded(t *testing.T) {
 				t.Fatal(err)
 			}
 			row := codec.KeyRow{Tenant: "acme", Domain: c.domain, Namespace: "a/x"}
-			err = k.adjust(t.Context(), "acme", codec.SuiteXChaCha, []codec.KeyRow{row}, nil, platform, own)
+			err = k.adjust(t.Context(), "acme", &Want{}, []codec.KeyRow{row}, nil, platform, own)
 			minted := k.Counters().Highest == 1
 			if minted != c.mints || !c.mints && !errors.Is(err, ErrDestroyed) {
 				t.Errorf("a key is made: %v, %v", minted, err)
