@@ -16,12 +16,14 @@ import (
 // they were put.
 //
 // A batch holds 5,000 operations of together 16 MiB, see Size, with the engines that come along,
-// and 50 of 1 MiB with any. Values that are stored in chunks count with their keys alone.
+// and 50 of 1 MiB with any; 3,333 and 33 of values that are stored in chunks, which count with their keys
+// alone.
 type Batch struct {
-	store *Store
-	ops   []batchOp
-	arena []byte
-	size  int // upper bound of the bytes of what the engine will get
+	store     *Store
+	ops       []batchOp
+	arena     []byte
+	engineOps int // upper bound of the operations that the engine will get, and
+	size      int // of their bytes
 }
 
 type batchOp struct {
@@ -34,9 +36,13 @@ type batchOp struct {
 // A span is a part of the arena, which moves as it grows.
 type span struct{ from, to int }
 
-// perOp bounds what a record needs in the engine beside key and value: prefix, envelope, an
-// entry of the retention index.
-const perOp = 1024
+// What an operation needs in the engine at most.
+const (
+	// opsPerPut are the record and an entry of the retention index; one of the journal with chunks.
+	opsPerPut, opsPerChunked = 2, 3
+	// perOp bounds the bytes of prefixes, envelope and entries, without the key in them and the value.
+	perOp = 1024
+)
 
 // NewBatch returns an empty batch.
 func (s *Store) NewBatch() *Batch { return &Batch{store: s} }
@@ -64,16 +70,18 @@ func (b *Batch) add(o batchOp, key, value []byte) error {
 	if err := checkSizes(key, value); err != nil {
 		return err
 	}
-	size := 2*len(key) + perOp
-	if len(value) <= b.store.opts.Inline {
-		size += len(value)
+	ops := opsPerPut
+	size := ops*len(key) + perOp + len(value)
+	if len(value) > b.store.opts.Inline {
+		ops = opsPerChunked
+		size = ops*len(key) + perOp
 	}
 	limits := b.store.engine.Limits()
-	if 2*(len(b.ops)+1) > limits.MaxBatchOps || b.size+size > limits.MaxBatchBytes {
+	if b.engineOps+ops > limits.MaxBatchOps || b.size+size > limits.MaxBatchBytes {
 		return fmt.Errorf("%w: a batch holds %d operations of together %d bytes; commit it and go on with another",
-			ErrTooLarge, limits.MaxBatchOps/2, limits.MaxBatchBytes)
+			ErrTooLarge, limits.MaxBatchOps/ops, limits.MaxBatchBytes)
 	}
-	b.size += size
+	b.engineOps, b.size = b.engineOps+ops, b.size+size
 	o.key, o.value = b.keep(key), b.keep(value)
 	b.ops = append(b.ops, o)
 	return nil
@@ -96,7 +104,7 @@ func (b *Batch) Size() int { return b.size }
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	clear(b.arena)
-	b.ops, b.arena, b.size = b.ops[:0], b.arena[:0], 0
+	b.ops, b.arena, b.engineOps, b.size = b.ops[:0], b.arena[:0], 0, 0
 }
 
 // Commit applies the batch. It is durable when Commit returns, unless the store was opened with
