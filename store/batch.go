@@ -111,7 +111,12 @@ func (b *Batch) Reset() {
 // NoSync. The batch stays as it is; Reset empties it.
 func (b *Batch) Commit(ctx context.Context) error {
 	o := b.store.foreground.begin(OpCommit)
-	return o.end(b.commit(ctx))
+	for {
+		err := b.commit(ctx)
+		if !errors.Is(err, ErrPolicyChanged) { // by now other chunks are wanted
+			return o.end(err)
+		}
+	}
 }
 
 func (b *Batch) commit(ctx context.Context) error {
@@ -171,8 +176,12 @@ func (c *committing) writeChunks(ctx context.Context) error {
 // pin pins the keys of every namespace that values are sealed for. Whoever waits for these pins
 // waits for nothing that this batch needs, so the order does not matter.
 func (c *committing) pin(ctx context.Context) error {
+	var last *Namespace
 	for _, o := range c.ops {
-		if o.del || c.leases[o.n] != nil {
+		if o.del || o.n == last {
+			continue
+		}
+		if last = o.n; c.leases[o.n] != nil {
 			continue
 		}
 		op := op{n: o.n}
@@ -184,7 +193,14 @@ func (c *committing) pin(ctx context.Context) error {
 	return nil
 }
 
+// seal fills out. Operations of one namespace that follow one another share an op.
 func (c *committing) seal() error {
+	var shared *op
+	defer func() {
+		if shared != nil {
+			shared.done()
+		}
+	}()
 	for i, o := range c.ops {
 		key := c.bytes(o.key)
 		if w := c.blobs[i]; w != nil {
@@ -194,22 +210,24 @@ func (c *committing) seal() error {
 			}
 			continue
 		}
-		op, err := o.n.begin(key)
-		if err != nil {
-			return err
+		if shared != nil && shared.n != o.n {
+			shared.done()
+			shared = nil
 		}
+		if shared == nil {
+			shared = o.n.draw()
+			shared.lease = c.leases[o.n]
+		}
+		shared.renew(key)
 		if o.del {
-			c.out.Delete(op.key)
-		} else {
-			op.lease, op.env.Written = c.leases[o.n], o.n.dated(firstWrite{at: o.written})
-			if err = op.seal(c.out, c.bytes(o.value)); err == nil {
-				op.index(c.out, key)
-			}
+			c.out.Delete(shared.key)
+			continue
 		}
-		op.done()
-		if err != nil {
+		shared.env.Written = o.n.dated(firstWrite{at: o.written})
+		if err := shared.seal(c.out, c.bytes(o.value)); err != nil {
 			return o.n.sealingFailed(err)
 		}
+		shared.index(c.out, key)
 	}
 	return nil
 }

@@ -2,13 +2,17 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealkv/sealkv/codec"
 	"github.com/sealkv/sealkv/scope"
 	"github.com/sealkv/sealkv/store"
+	"github.com/sealkv/sealkv/store/engine/mem"
 )
 
 var suites = []scope.Suite{scope.XChaCha20Poly1305, scope.XAES256GCM}
@@ -147,5 +151,37 @@ func TestWriterAcrossSuites(t *testing.T) {
 	wantContent(t, n, "k", make([]byte, 2_000_000))
 	if suiteOf(t, w, "k") != scope.XAES256GCM {
 		t.Error("written by the old suite")
+	}
+}
+
+// What is written in chunks while the namespace gets another suite is sealed again, by a Put and by a Batch.
+func TestChunksAcrossSuites(t *testing.T) {
+	for _, name := range []string{"chunked Put", "chunked Batch"} {
+		e, changed, applied := &hooked{Engine: mem.New()}, false, make(chan error, 1)
+		w := policyWorld(t, ofSuite("tenant", scope.XChaCha20Poly1305), store.Options{Engine: e})
+		next := policy(t, 2, ofSuite("tenant", scope.XAES256GCM))
+		n := w.ns("acme", "jira/comments")
+		mustPut(t, n, "other", "v")
+		e.before = func(writes []write) error {
+			if codec.Kind(writes[0].key[0]) != codec.KindChunk || changed {
+				return nil
+			}
+			changed = true
+			go func() { applied <- w.ApplyPolicy(context.Background(), next, nil) }() // waits for this chunk
+			for w.Policy().Version() != 2 {
+				time.Sleep(time.Millisecond)
+			}
+			return nil
+		}
+		if err := pinners[name](t.Context(), w, n); err != nil || !changed {
+			t.Fatalf("%s: %v, changed: %v", name, err, changed)
+		}
+		if err := <-applied; err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, n, "k", strings.Repeat("v2", 50_000))
+		if suiteOf(t, w, "k") != scope.XAES256GCM {
+			t.Errorf("%s: sealed by the old suite", name)
+		}
 	}
 }
