@@ -168,7 +168,7 @@ func TestChunksAcrossSuites(t *testing.T) {
 			}
 			changed = true
 			go func() { applied <- w.ApplyPolicy(context.Background(), next, nil) }() // waits for this chunk
-			for w.Policy().Version() != 2 {
+			for mustPut(t, n, "other", "v"); suiteOf(t, w, "other") != scope.XAES256GCM; mustPut(t, n, "other", "v") {
 				time.Sleep(time.Millisecond)
 			}
 			return nil
