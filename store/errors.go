@@ -67,8 +67,12 @@ var (
 	// keyring or engine had one: close the store, open it again and look.
 	ErrPoisoned = keys.ErrPoisoned
 	ErrDamaged  = keys.ErrDamaged // the keyring is not as it was written
-	ErrDiskFull = engine.ErrDiskFull
-	ErrCorrupt  = engine.ErrCorrupt
+	// ErrUnavailable says that the engine could not do what was asked, and why: its disk fails, say, or
+	// a backup's place cannot be written. Nothing was done, and it may work later. ErrDiskFull is one,
+	// and so is an ErrPoisoned of the engine's; ErrClosed is none.
+	ErrUnavailable = engine.ErrUnavailable
+	ErrDiskFull    = engine.ErrDiskFull
+	ErrCorrupt     = engine.ErrCorrupt
 )
 
 // A HeldError says that another process, or another Open in this one, holds the store.
@@ -127,7 +131,7 @@ func translated(err error) error {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case errors.Is(err, engine.ErrPoisoned):
 		return poisonedError{err}
-	case errors.Is(err, keys.ErrClosed), errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrDiskFull):
+	case errors.Is(err, keys.ErrClosed), errors.Is(err, engine.ErrClosed):
 		return ErrClosed
 	}
 	return err

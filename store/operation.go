@@ -67,7 +67,7 @@ const (
 	OutcomeInvalid             // what a caller may not ask: ErrInvalidName, ErrTooLarge, ErrReadOnly, ErrTooOld
 	OutcomeCancelled           // the caller's context ended, or a Writer was aborted
 	OutcomeDiskFull            // ErrDiskFull
-	OutcomeError               // anything else, such as ErrClosed and ErrUnknownOutcome
+	OutcomeError               // anything else, such as ErrClosed, ErrUnavailable and ErrUnknownOutcome
 	outcomes
 )
 

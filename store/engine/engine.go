@@ -22,9 +22,11 @@ var (
 	ErrTooLarge = errors.New("engine: larger than the engine takes")
 	// ErrEmpty says that a key or a value has no bytes; nothing was applied.
 	ErrEmpty = errors.New("engine: a key or a value is empty")
-	// ErrUnavailable says that the engine takes no work now (closed, unreachable, shutting
-	// down); nothing was applied.
+	// ErrUnavailable says that the engine could not do what it was asked (it is closed or
+	// unreachable, or its disk fails), which may pass; nothing was applied.
 	ErrUnavailable = errors.New("engine: unavailable")
+	// ErrClosed is an ErrUnavailable of an engine, or a snapshot, that was closed.
+	ErrClosed error = unavailable("engine: closed")
 	// ErrDiskFull is an ErrUnavailable that ends when space is freed.
 	ErrDiskFull error = unavailable("engine: no space left on the device; free some and try again")
 	// ErrPoisoned is an ErrUnavailable that ends only when the engine is closed and opened
@@ -84,7 +86,7 @@ type Reader interface {
 }
 
 // An Engine keeps ordered bytes. All methods are safe for concurrent use. After Close they
-// return ErrUnavailable; none panics. A context that ends before anything was done gives its own
+// return ErrClosed; none panics. A context that ends before anything was done gives its own
 // error; once an Apply has begun to apply, it takes no notice of it.
 type Engine interface {
 	Reader
@@ -151,7 +153,8 @@ type Snapshotter interface {
 	NewSnapshot(ctx context.Context) (Snapshot, error)
 }
 
-// A Snapshot reads one fixed state. Reading after Close returns ErrUnavailable.
+// A Snapshot reads one fixed state. Reading after Close, its own or the engine's,
+// returns ErrClosed.
 type Snapshot interface {
 	Reader
 	Close() error

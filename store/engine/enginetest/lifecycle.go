@@ -48,43 +48,44 @@ func testSnapshotClosed(r rig) {
 	closed, left := r.snapshot(), r.snapshot()
 	r.want(nil, closed.Close())
 	r.want(nil, closed.Close())
-	r.want(engine.ErrUnavailable, closed.Get(ctx, []byte("a"), &valueSink{}))
-	r.want(engine.ErrUnavailable, closed.Page(ctx, span("a", "z", false), &pageSink{}))
+	r.want(engine.ErrClosed, closed.Get(ctx, []byte("a"), &valueSink{}))
+	r.want(engine.ErrClosed, closed.Page(ctx, span("a", "z", false), &pageSink{}))
 
 	r.wantValue(left, "a", "1")
 	r.want(nil, r.Close())
-	r.want(engine.ErrUnavailable, left.Get(ctx, []byte("a"), &valueSink{}))
-	r.want(engine.ErrUnavailable, left.Page(ctx, span("a", "z", false), &pageSink{}))
+	r.want(engine.ErrClosed, left.Get(ctx, []byte("a"), &valueSink{}))
+	r.want(engine.ErrClosed, left.Page(ctx, span("a", "z", false), &pageSink{}))
 	r.want(nil, left.Close())
 }
 
 func testClosed(r rig) {
 	ctx := context.Background()
+	r.want(engine.ErrUnavailable, engine.ErrClosed)
 	r.set("a=1")
 	before := r.NewBatch()
 	before.Set([]byte("a"), []byte("2"))
 	r.want(nil, r.Close())
 	r.want(nil, r.Close())
 
-	r.want(engine.ErrUnavailable, r.Get(ctx, []byte("a"), &valueSink{}))
-	r.want(engine.ErrUnavailable, r.Page(ctx, span("a", "z", false), &pageSink{}))
-	r.want(engine.ErrUnavailable, r.Sync(ctx))
-	r.want(engine.ErrUnavailable, r.Apply(ctx, before, true))
+	r.want(engine.ErrClosed, r.Get(ctx, []byte("a"), &valueSink{}))
+	r.want(engine.ErrClosed, r.Page(ctx, span("a", "z", false), &pageSink{}))
+	r.want(engine.ErrClosed, r.Sync(ctx))
+	r.want(engine.ErrClosed, r.Apply(ctx, before, true))
 	before.Close()
-	r.want(engine.ErrUnavailable, r.try(func(b engine.Batch) {
+	r.want(engine.ErrClosed, r.try(func(b engine.Batch) {
 		b.IfAbsent([]byte("b"))
 		copy(first(b.SetDeferred(1, 1)), "b")
 	}))
 	if s, ok := r.Engine.(engine.Snapshotter); ok {
 		_, err := s.NewSnapshot(ctx)
-		r.want(engine.ErrUnavailable, err)
+		r.want(engine.ErrClosed, err)
 	}
 	if c, ok := r.Engine.(engine.Checkpointer); ok {
-		r.want(engine.ErrUnavailable, c.Checkpoint(ctx, r.TempDir()+"/checkpoint"))
+		r.want(engine.ErrClosed, c.Checkpoint(ctx, r.TempDir()+"/checkpoint"))
 	}
 	if c, ok := r.Engine.(engine.Compactor); ok {
-		r.want(engine.ErrUnavailable, c.Flush(ctx))
-		r.want(engine.ErrUnavailable, c.Compact(ctx, span("a", "z", false)))
+		r.want(engine.ErrClosed, c.Flush(ctx))
+		r.want(engine.ErrClosed, c.Compact(ctx, span("a", "z", false)))
 	}
 }
 

@@ -127,7 +127,7 @@ func (e *Engine) enter(ctx context.Context) error {
 		return err
 	}
 	if !e.gate.Enter() {
-		return engine.ErrUnavailable
+		return engine.ErrClosed
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (s *snapshot) enter(ctx context.Context) (*state, error) {
 	state := s.state.Load()
 	if state == nil {
 		s.engine.gate.Leave()
-		return nil, engine.ErrUnavailable
+		return nil, engine.ErrClosed
 	}
 	return state, nil
 }

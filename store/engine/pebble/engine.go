@@ -11,7 +11,6 @@ package pebble
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -170,7 +169,7 @@ func (e *Engine) enter(ctx context.Context) error {
 		return err
 	}
 	if !e.gate.Enter() {
-		return fmt.Errorf("%w: closed", engine.ErrUnavailable)
+		return engine.ErrClosed
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -70,7 +69,7 @@ func (s *snapshot) begin(ctx context.Context) error {
 	}
 	if !s.gate.Enter() {
 		s.engine.gate.Leave()
-		return fmt.Errorf("%w: snapshot closed", engine.ErrUnavailable)
+		return engine.ErrClosed
 	}
 	return nil
 }

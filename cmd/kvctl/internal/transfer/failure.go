@@ -97,7 +97,7 @@ func (f *failures) err() error {
 func fatal(err error) bool {
 	for _, class := range []error{
 		context.Canceled, context.DeadlineExceeded, store.ErrClosed, store.ErrReadOnly, store.ErrInspecting,
-		store.ErrDiskFull, store.ErrUnknownOutcome, store.ErrCorrupt, store.ErrRollback,
+		store.ErrUnavailable, store.ErrUnknownOutcome, store.ErrCorrupt, store.ErrRollback,
 	} {
 		if errors.Is(err, class) {
 			return true
