@@ -67,14 +67,24 @@ func (s *Store) Backup(ctx context.Context, dir string) (BackupInfo, error) {
 	}
 	b := codec.Backup{Place: strings.ToValidUTF8(dir, "?")}
 	rand.Read(b.ID[:])
-	if err := s.keys.BeginBackup(ctx, b); err != nil {
-		return BackupInfo{}, translated(err)
+	if err = s.keys.BeginBackup(ctx, b); err == nil {
+		err = s.copyInto(ctx, from, dir, b.ID)
 	}
-	if err := s.copyInto(ctx, from, dir, b.ID); err != nil {
-		err = errors.Join(err, clearCopy(dir), s.keys.ForgetBackup(context.WithoutCancel(ctx), b.ID))
+	if err != nil {
+		err = errors.Join(err, clearCopy(dir), s.unregister(context.WithoutCancel(ctx), b.ID))
 		return BackupInfo{}, fmt.Errorf("store: backing up: %w", translated(err))
 	}
 	return s.backup(b.ID)
+}
+
+// unregister forgets a backup that failed, if it was registered: also an error of BeginBackup may come
+// after that, from the mirror.
+func (s *Store) unregister(ctx context.Context, id codec.BackupID) error {
+	err := s.keys.ForgetBackup(ctx, id)
+	if errors.Is(err, ErrNoBackup) {
+		return nil
+	}
+	return err
 }
 
 // copyInto copies the engine first and the keyring second, so that the copy knows every key that

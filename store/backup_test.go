@@ -341,6 +341,42 @@ func TestBackupCutShort(t *testing.T) {
 	}
 }
 
+// A backup of which the registration fails is not registered, also where it was the mirror that failed.
+func TestBackupThatIsNotBegun(t *testing.T) {
+	home := t.TempDir()
+	inner, err := pebble.Create(filepath.Join(home, "records"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &mirrorless{Engine: inner}
+	w := newWorldIn(t, home, store.Options{Engine: e}, "acme")
+	dir := t.TempDir()
+	e.fail = true
+	if _, err := w.Backup(t.Context(), dir); !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("a backup that the mirror does not know: %v", err)
+	}
+	e.fail = false
+	if list, err := w.Backups(); err != nil || len(list) != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := w.Backup(t.Context(), dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// A mirrorless engine can be told to take no mirror.
+type mirrorless struct {
+	*pebble.Engine
+	fail bool
+}
+
+func (m *mirrorless) Apply(ctx context.Context, b engine.Batch, sync bool) error {
+	if m.fail {
+		return errDisk
+	}
+	return m.Engine.Apply(ctx, b, sync)
+}
+
 // The list of backups is held to the platform's word, and to the newest one.
 func TestTamperedBackups(t *testing.T) {
 	for name, c := range map[string]struct {
