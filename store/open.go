@@ -40,12 +40,11 @@ func Create(ctx context.Context, dir, uri string, opts *Options) (*Store, error)
 	if err := s.prepareDir(dir); err != nil {
 		return nil, err
 	}
-	lock, err := acquireLock(s.dir, true)
-	if err != nil {
-		return nil, err
+	err := s.take()
+	if err == nil {
+		err = s.create(ctx, uri)
 	}
-	s.lock = lock
-	if err := s.create(ctx, uri); err != nil {
+	if err != nil {
 		return nil, s.abandon(err)
 	}
 	s.begin()
@@ -197,10 +196,10 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("%w: %s", ErrNoStore, s.dir)
 	}
-	if s.lock, err = acquireLock(s.dir, !s.opts.ReadOnly); err != nil {
-		return nil, err
+	if err = s.take(); err == nil {
+		err = s.open(ctx)
 	}
-	if err := s.open(ctx); err != nil {
+	if err != nil {
 		return nil, s.abandon(err)
 	}
 	s.begin()
@@ -266,18 +265,23 @@ func newStore(opts *Options) *Store {
 	return s
 }
 
-// checkOptions refuses what cannot be meant, and makes what the options ask for.
-func (s *Store) checkOptions() (err error) {
+// checkOptions refuses what cannot be meant.
+func (s *Store) checkOptions() error {
 	if s.opts.Roots == nil && !s.opts.Inspect {
 		return errors.New("store: Options.Roots is required: it finds the root keys")
 	}
-	if s.opts.ValueCacheBytes == 0 {
-		return nil
+	if part := s.opts.ValueCacheBytes; part != 0 && (part < 0 || part >= s.opts.CacheBytes) {
+		return fmt.Errorf("store: Options.ValueCacheBytes is %d: it is a part of CacheBytes, which is %d", part, s.opts.CacheBytes)
 	}
-	if s.opts.ValueCacheBytes < 0 || s.opts.ValueCacheBytes >= s.opts.CacheBytes {
-		return fmt.Errorf("store: Options.ValueCacheBytes is %d: it is a part of CacheBytes, which is %d", s.opts.ValueCacheBytes, s.opts.CacheBytes)
+	return nil
+}
+
+// take locks the directory, and makes the cache of values if there is to be one. From here on an error
+// abandons.
+func (s *Store) take() (err error) {
+	if s.lock, err = acquireLock(s.dir, !s.opts.ReadOnly); err == nil && s.opts.ValueCacheBytes > 0 {
+		s.values, err = newValueCache(s.opts.ValueCacheBytes)
 	}
-	s.values, err = newValueCache(s.opts.ValueCacheBytes)
 	return err
 }
 
@@ -326,12 +330,13 @@ func (s *Store) begin() {
 	}
 }
 
-// abandon releases what an Open or Create that failed had got so far.
+// abandon releases what an Open or Create that failed had got so far. An engine of Options.Engine stays
+// the caller's.
 func (s *Store) abandon(err error) error {
 	if s.keys != nil {
 		s.keys.Close()
 	}
-	if s.engine != nil {
+	if s.engine != nil && s.opts.Engine == nil {
 		s.engine.Close()
 	}
 	if s.lock != nil {

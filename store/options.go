@@ -90,7 +90,8 @@ type Options struct {
 	// left to the garbage collector before. It takes an engine that one
 	// process holds open alone (engine.Exclusive).
 	ValueCacheBytes int64
-	// Engine keeps the records instead of Pebble in the store's directory. The store closes it.
+	// Engine keeps the records instead of Pebble in the store's directory. Store.Close closes it; where
+	// Create or Open fails it stays the caller's, open.
 	Engine engine.Engine
 
 	// Logger gets what happens in the background. Nil discards. It never gets keys, values or
