@@ -74,7 +74,17 @@ func (s *sweeper) begin(ctx context.Context) error {
 		return nil
 	}
 	s.state = codec.Sweep{Epoch: epoch, Active: active, Dictionary: dictionary, Began: s.n.now()}
-	return s.save(ctx, false)
+	return s.whilePinned(ctx, func() error { return s.save(ctx, false) })
+}
+
+// whilePinned writes something with the keys pinned, so that nothing is written of a tenant that was shredded.
+func (s *sweeper) whilePinned(ctx context.Context, write func() error) error {
+	var op op
+	if err := s.n.pinToSeal(ctx, &op); err != nil {
+		return err
+	}
+	defer op.lease.Unpin()
+	return write()
 }
 
 // walk visits page after page. What it writes of a page comes after the rewraps in it: the engine
@@ -247,23 +257,20 @@ func (s *sweeper) prove(ctx context.Context, key, raw []byte) error {
 	return nil
 }
 
-// settle writes what came of a page: misses, and then how far the sweep is. The keys are pinned
-// meanwhile, so that nothing is written of a tenant that was shredded.
+// settle writes what came of a page: misses, and then how far the sweep is.
 func (s *sweeper) settle(ctx context.Context, visited engine.Range, page [][]byte, visits []visit, done bool) (bytes uint64, err error) {
-	var op op
-	if err := s.n.pinToSeal(ctx, &op); err != nil {
-		return 0, err
-	}
-	defer op.lease.Unpin()
-	if err := s.noteMisses(ctx, visited, page, visits); err != nil {
-		return 0, err
-	}
-	bytes = s.take(page, visits)
-	s.n.store.counters.sweeps.settled(visits, bytes)
-	if done {
-		s.n.noteSwept() // before anybody can see the census
-	}
-	return bytes, s.save(ctx, done)
+	err = s.whilePinned(ctx, func() error {
+		if err := s.noteMisses(ctx, visited, page, visits); err != nil {
+			return err
+		}
+		bytes = s.take(page, visits)
+		s.n.store.counters.sweeps.settled(visits, bytes)
+		if done {
+			s.n.noteSwept() // before anybody can see the census
+		}
+		return s.save(ctx, done)
+	})
+	return bytes, err
 }
 
 // take adds a page to the census: each record under every key that it is left under.
