@@ -105,6 +105,11 @@ func (n *Namespace) loadSweep(ctx context.Context, kind codec.Kind, state *codec
 	return true, nil
 }
 
+// isForged reports whether loadSweep failed because of what it has read: that is not as a sweep wrote it.
+func isForged(err error) bool {
+	return errors.Is(err, ErrMalformed) || errors.Is(err, ErrAuthentication)
+}
+
 // sign adds to b what a sweep writes under a key, with its MAC.
 func (n *Namespace) sign(ctx context.Context, b engine.Batch, key, body []byte) error {
 	signed, err := n.store.keys.Sign(ctx, codec.LabelSweep, key, body)

@@ -51,7 +51,8 @@ func (c *collector) close() {
 
 // Collect deletes records that have reached their max-age, and chunks that no value needs: of
 // values that were replaced or deleted, and of writers that never finished. It needs no key of
-// any tenant's. An entry that it cannot read is passed over, and is in the error at the end. It also
+// any tenant's. An entry that it cannot read or collect, as it or what it names is damaged, is passed over
+// and in the error at the end. It also
 // ends snapshots and readers that are too old (Options.MaxOpen). The store calls it by itself too;
 // see Options.CollectEvery.
 func (s *Store) Collect(ctx context.Context) error {
@@ -111,17 +112,30 @@ func (s *Store) pages(ctx context.Context, start, end []byte, withValues bool, f
 	}
 }
 
+// collect calls fn for every entry of a kind, as pages does, and passes over those that it cannot read or
+// fn cannot collect. Their first error comes at the end.
+func (s *Store) collect(ctx context.Context, kind codec.Kind, withValues bool, fn func(k codec.Key, key, value []byte) (next []byte, err error)) error {
+	var unread error
+	err := s.pages(ctx, []byte{byte(kind)}, []byte{byte(kind) + 1}, withValues, func(key, value []byte) (next []byte, err error) {
+		k, err := codec.ParseKey(key)
+		if err == nil {
+			next, err = fn(k, key, value)
+		}
+		for _, class := range []error{ErrMalformed, ErrUnsupported, ErrCorrupt} {
+			if errors.Is(err, class) {
+				unread = cmp.Or(unread, err)
+				return nil, nil
+			}
+		}
+		return next, err
+	})
+	return cmp.Or(err, unread)
+}
+
 // collectExpired walks the retention index, of each namespace only as far as records can have
 // expired.
 func (s *Store) collectExpired(ctx context.Context) error {
-	start, end := []byte{byte(codec.KindRetention)}, []byte{byte(codec.KindRetention) + 1}
-	var unread error
-	err := s.pages(ctx, start, end, false, func(key, _ []byte) (next []byte, err error) {
-		k, err := codec.ParseKey(key)
-		if err != nil {
-			unread = cmp.Or(unread, err)
-			return nil, nil
-		}
+	return s.collect(ctx, codec.KindRetention, false, func(k codec.Key, key, _ []byte) (next []byte, err error) {
 		n, err := s.namespace(string(k.Tenant), string(k.Namespace))
 		if errors.Is(err, scope.ErrUnknownNamespace) || err == nil && !n.expired(max(k.Written(), 1)) {
 			return codec.PrefixEnd(codec.AppendPrefix(nil, k.Kind, string(k.Tenant), string(k.Namespace))), nil
@@ -131,7 +145,6 @@ func (s *Store) collectExpired(ctx context.Context) error {
 		}
 		return nil, n.collectRecord(ctx, key, k)
 	})
-	return cmp.Or(err, unread)
 }
 
 // collectRecord deletes an expired record and its entry in the index, or the entry alone if the
@@ -173,17 +186,10 @@ func (n *Namespace) collectRecord(ctx context.Context, indexKey []byte, k codec.
 // Readers of an older state read it from a snapshot of the engine's; a reader of the newest that
 // finds its chunks gone reads the record again.
 func (s *Store) collectBlobs(ctx context.Context) error {
-	start, end := []byte{byte(codec.KindJournal)}, []byte{byte(codec.KindJournal) + 1}
-	var unread error
-	err := s.pages(ctx, start, end, true, func(key, value []byte) (next []byte, err error) {
-		k, err := codec.ParseKey(key)
+	return s.collect(ctx, codec.KindJournal, true, func(k codec.Key, key, value []byte) (next []byte, err error) {
 		var entry codec.JournalEntry
-		if err == nil {
-			err = codec.DecodeRecord(value, &entry)
-		}
-		if err != nil {
-			unread = cmp.Or(unread, err)
-			return nil, nil
+		if err := codec.DecodeRecord(value, &entry); err != nil {
+			return nil, err
 		}
 		garbage, err := s.isGarbage(ctx, k, entry)
 		if err != nil || !garbage {
@@ -191,7 +197,6 @@ func (s *Store) collectBlobs(ctx context.Context) error {
 		}
 		return nil, s.collectBlob(ctx, key, value, k, entry)
 	})
-	return cmp.Or(err, unread)
 }
 
 // isGarbage asks last whether the blob is in use here: a Reader says that it is before it looks

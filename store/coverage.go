@@ -142,6 +142,10 @@ func (t *Tenant) coverKey(ctx context.Context, info keys.KeyInfo) (Coverage, err
 	}
 	var state codec.Sweep
 	found, err := n.loadSweep(ctx, codec.KindCensus, &state)
+	if isForged(err) {
+		c.Needed = "the last census of its namespace is not as it was written; sweep it again"
+		return c, nil
+	}
 	if err != nil {
 		return c, translated(err)
 	}

@@ -110,7 +110,8 @@ type Usage struct {
 }
 
 // Usage counts all records, or those of one tenant, by tenant, namespace and data key, from their
-// heads alone: it needs no key, and is not authenticated. It reads every record.
+// heads alone: it needs no key, and is not authenticated. It reads every record. Engine keys that are
+// none of a store are passed over; Verify counts them.
 func (s *Store) Usage(ctx context.Context, tenant string) ([]Usage, error) {
 	var rows []Usage
 	for _, kind := range sealedKinds {
@@ -156,9 +157,10 @@ type counter struct {
 	finished bool
 
 	env    codec.Envelope
-	prefix []byte // of the namespace that is being counted
+	in     namespaceID // that is being counted
+	prefix []byte      // of it
 	rows   []Usage
-	group  map[string]int // row by recipients, in that namespace
+	group  map[string]int // row by recipients, in it
 	id     []byte
 }
 
@@ -168,9 +170,10 @@ func (c *counter) Entry(key, value []byte) (more bool, err error) {
 	if len(c.prefix) == 0 || !bytes.HasPrefix(key, c.prefix) {
 		k, err := codec.ParseKey(key)
 		if err != nil {
-			return false, err
+			return c.room > 0, nil
 		}
-		c.prefix = codec.AppendPrefix(c.prefix[:0], k.Kind, string(k.Tenant), string(k.Namespace))
+		c.in = namespaceID{string(k.Tenant), string(k.Namespace)}
+		c.prefix = codec.AppendPrefix(c.prefix[:0], k.Kind, c.in.tenant, c.in.name)
 		c.group = map[string]int{}
 	}
 	if err := c.env.Parse(value); err != nil && len(c.env.Sealed) == 0 {
@@ -200,10 +203,9 @@ func (c *counter) row() *Usage {
 	}
 	i, found := c.group[string(c.id)]
 	if !found {
-		k, _ := codec.ParseKey(c.last)
 		i = len(c.rows)
 		c.group[string(c.id)] = i
-		c.rows = append(c.rows, Usage{Tenant: string(k.Tenant), Namespace: string(k.Namespace), Keys: numbers(&c.env)})
+		c.rows = append(c.rows, Usage{Tenant: c.in.tenant, Namespace: c.in.name, Keys: numbers(&c.env)})
 	}
 	return &c.rows[i]
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -88,7 +87,7 @@ func (i *inventory) addNamespace(ctx context.Context, id namespaceID, infos []ke
 	var state codec.Sweep
 	swept, err := n.loadSweep(ctx, codec.KindCensus, &state)
 	switch {
-	case errors.Is(err, ErrMalformed), errors.Is(err, ErrAuthentication):
+	case isForged(err):
 		i.Unread++
 	case err != nil:
 		return err

@@ -66,7 +66,7 @@ func (s *sweeper) begin(ctx context.Context) error {
 	}
 	found, err := s.n.loadSweep(ctx, codec.KindSweep, &s.state)
 	switch {
-	case errors.Is(err, ErrMalformed), errors.Is(err, ErrAuthentication):
+	case isForged(err):
 		s.n.store.opts.Logger.Warn("sweep begins anew", "tenant", s.n.id.tenant, "namespace", s.n.id.name, "error", err)
 	case err != nil:
 		return err
