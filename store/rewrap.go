@@ -16,6 +16,7 @@ import (
 type rewrapper struct {
 	store *Store
 	hints chan hint
+	stop  context.CancelFunc // ends the one that the worker is at, and the work
 	done  sync.WaitGroup
 
 	mu     sync.RWMutex // hint holds it shared, close exclusively
@@ -29,16 +30,23 @@ type hint struct {
 	train      bool   // a namespace without one
 }
 
+// closeGrace is how long closing lets the worker go on: time for what a usual queue holds. A hint may also
+// take RootTimeout, or as long as gigabytes of chunks take, for which nobody wants to wait; what is not
+// rewrapped stays as it was until somebody reads it again.
+const closeGrace = time.Second
+
 func newRewrapper(s *Store) *rewrapper {
-	r := &rewrapper{store: s, hints: make(chan hint, s.opts.RewrapQueue)}
-	r.done.Go(r.work)
+	ctx, stop := context.WithCancel(context.Background())
+	r := &rewrapper{store: s, hints: make(chan hint, s.opts.RewrapQueue), stop: stop}
+	r.done.Go(func() { r.work(ctx) })
 	return r
 }
 
-func (r *rewrapper) work() {
-	ctx := context.Background()
+func (r *rewrapper) work(ctx context.Context) {
 	for h := range r.hints {
 		switch {
+		case ctx.Err() != nil:
+			return
 		case h.train:
 			r.store.trainQuietly(ctx, h.n)
 		case h.dictionary != 0:
@@ -49,7 +57,7 @@ func (r *rewrapper) work() {
 	}
 }
 
-// close lets the worker finish what is queued.
+// close lets the worker finish what is queued, for closeGrace at most.
 func (r *rewrapper) close() {
 	r.mu.Lock()
 	if !r.closed {
@@ -57,6 +65,8 @@ func (r *rewrapper) close() {
 		close(r.hints)
 	}
 	r.mu.Unlock()
+	defer r.stop()
+	defer time.AfterFunc(closeGrace, r.stop).Stop()
 	r.done.Wait()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sealkv/sealkv/codec"
@@ -153,6 +154,40 @@ func TestRewrapQueueBelowZero(t *testing.T) {
 	if got := w.Stats(); got.Dropped != 0 {
 		t.Fatalf("%+v", got)
 	}
+}
+
+// A waiting engine holds up the next Apply, once it is armed, until its context ends.
+type waiting struct {
+	engine.Engine
+	armed atomic.Bool
+}
+
+func (w *waiting) Apply(ctx context.Context, b engine.Batch, sync bool) error {
+	if w.armed.CompareAndSwap(true, false) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return w.Engine.Apply(ctx, b, sync)
+}
+
+// Closing does not wait for a rewrap that takes for ever, nor begins another; no value is lost.
+func TestCloseGivesUpRewraps(t *testing.T) {
+	e := &waiting{Engine: newKept()}
+	w := newWorld(t, store.Options{Engine: e}, "acme")
+	n := w.ns("acme", "jira/comments")
+	mustPut(t, n, "a", "a")
+	mustPut(t, n, "b", "b")
+	rotate(t, w)
+	e.armed.Store(true)
+	wantValue(t, n, "a", "a")
+	wantValue(t, n, "b", "b")
+	w.reopen()
+	n = w.ns("acme", "jira/comments")
+	if number(t, e, n, "a") != 1 || number(t, e, n, "b") != 1 {
+		t.Error("the worker went on after it was given up")
+	}
+	wantValue(t, n, "a", "a")
+	wantValue(t, n, "b", "b")
 }
 
 // A queue that is full drops hints, never reads; closing finishes what is queued.

@@ -66,8 +66,8 @@ func (s *Store) RotatePlatformRoot(ctx context.Context, uri string) error {
 // Sync makes everything durable that was written before it.
 func (s *Store) Sync(ctx context.Context) error { return translated(s.engine.Sync(ctx)) }
 
-// Close finishes the rewraps that are queued, waits for operations under way, makes everything
-// durable and releases the store. Handles, batches and snapshots must not be used afterwards;
+// Close goes on with the rewraps that are queued for a second at most, waits for operations under way, makes
+// everything durable and releases the store. Handles, batches and snapshots must not be used afterwards;
 // what is called all the same returns ErrClosed. A second Close returns what the first did.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
