@@ -87,6 +87,15 @@ func (s *Snapshot) Open(ctx context.Context, n *Namespace, key []byte) (*Reader,
 	return r, o.end(err)
 }
 
+// ownReader is Open for the store's own use: no user's operation, and nothing to rewrap.
+func (n *Namespace) ownReader(ctx context.Context, key []byte) (*Reader, error) {
+	r, err := n.newReader(ctx, n.store.engine, key, n.freshRaw, n.store.opts.Now())
+	if err == nil {
+		r.own = true
+	}
+	return r, err
+}
+
 // newReader opens the envelope under key, of a state that is as old as began. settle may replace it
 // once the reader is registered.
 func (n *Namespace) newReader(ctx context.Context, from engine.Reader, key []byte, settle func(context.Context, *Reader) error, began time.Time) (*Reader, error) {

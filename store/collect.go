@@ -66,20 +66,26 @@ func (s *Store) Collect(ctx context.Context) error {
 	return err
 }
 
-// A keyPage copies engine keys, and values if it is to, out of the engine.
+// A keyPage copies engine keys, and values if it is to, out of the engine: up to collectPage, and up to about
+// maxPageBytes.
 type keyPage struct {
 	keys, values [][]byte
 	withValues   bool
+	size         int
+	full         bool // there may be more
 }
 
 const collectPage = 256
 
 func (p *keyPage) Entry(key, value []byte) (more bool, err error) {
 	p.keys = append(p.keys, bytes.Clone(key))
+	p.size += len(key)
 	if p.withValues {
 		p.values = append(p.values, bytes.Clone(value))
+		p.size += len(value)
 	}
-	return len(p.keys) < collectPage, nil
+	p.full = len(p.keys) >= collectPage || p.size >= maxPageBytes
+	return !p.full, nil
 }
 
 // pages calls fn for every entry from start to end; fn returns from where to go on if that is
@@ -106,7 +112,7 @@ func (s *Store) pages(ctx context.Context, start, end []byte, withValues bool, f
 				start = append(key, 0)
 			}
 		}
-		if len(page.keys) < collectPage {
+		if !page.full {
 			return nil
 		}
 	}

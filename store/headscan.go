@@ -165,10 +165,11 @@ func (p *headPager) Entry(key, value []byte) (more bool, err error) {
 	return p.bytes < p.page, nil
 }
 
-// nothing is a sink of a scan that only counts.
+// nothing is a sink that keeps nothing: of a scan that only counts, of a value that is only there.
 type nothing struct{}
 
-func (nothing) head(_, _ []byte) {}
+func (nothing) head(_, _ []byte)   {}
+func (nothing) Value([]byte) error { return nil }
 
 // countRecords is how many records a namespace has after a user key.
 func (n *Namespace) countRecords(ctx context.Context, after []byte, workers int, p *pace) (uint64, error) {

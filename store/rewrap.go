@@ -246,14 +246,13 @@ func (op *op) reseal(ctx context.Context, key, raw []byte, compress bool) (done 
 // not matter. No key is pinned from chunk to chunk, or gigabytes would hold up a revocation; the
 // old value is read until the new manifest takes the place of the old.
 func (n *Namespace) resealChunks(ctx context.Context, key, raw []byte) error {
-	r, err := n.newReader(ctx, n.store.engine, key, n.freshRaw, n.store.opts.Now())
+	r, err := n.ownReader(ctx, key)
 	if errors.Is(err, ErrNotFound) {
 		return engine.ErrConflict // deleted or expired meanwhile
 	} else if err != nil {
 		return err
 	}
 	defer r.Close()
-	r.own = true
 	if !bytes.Equal(r.raw, raw) {
 		return engine.ErrConflict
 	}

@@ -103,7 +103,7 @@ func (s *sweeper) walk(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		done := len(page.keys) < collectPage
+		done := !page.full
 		visited := left
 		if !done {
 			left.Start = append(page.keys[len(page.keys)-1], 0)

@@ -229,9 +229,9 @@ func (v *verifier) count(e *codec.Envelope, dark bool, err error) {
 // named checks that there is a dictionary of a number.
 func (v *verifier) named(ctx context.Context, number uint32) error {
 	prefix := codec.AppendPrefix(nil, codec.KindDictionary, v.row.Tenant, v.row.Namespace)
-	_, err := v.s.engineValue(ctx, codec.AppendDictionaryKey(nil, prefix, number))
-	if errors.Is(err, engine.ErrNotFound) {
-		return ErrNoDictionary
+	found, err := v.s.engineHas(ctx, codec.AppendDictionaryKey(nil, prefix, number))
+	if err == nil && !found {
+		err = ErrNoDictionary
 	}
 	return err
 }
@@ -327,26 +327,41 @@ func (v *verifier) head(raw []byte) (e codec.Envelope, err error) {
 func (v *verifier) blob(ctx context.Context, e *codec.Envelope) error {
 	place := codec.AppendChunkKey(nil, codec.AppendPrefix(nil, codec.KindChunk, v.row.Tenant, v.row.Namespace), e.Blob.ID, 0)
 	prefix := place[:len(place)-4]
-	var next uint64
-	err := v.s.pages(ctx, prefix, codec.PrefixEnd(prefix), true, func(key, value []byte) ([]byte, error) {
-		k, err := codec.ParseKey(key)
-		if err != nil || uint64(k.Index()) != next || next >= e.Blob.Chunks() || len(value) != chunkLen(e.Blob, k.Index())+codec.TagLen {
-			return nil, ErrAuthentication
+	left, c := engine.Range{Start: prefix, End: codec.PrefixEnd(prefix)}, chunkChecker{blob: e.Blob}
+	for more := true; more; more = c.full {
+		c.full = false
+		if err := v.s.engine.Page(ctx, left, &c); err != nil {
+			return err
 		}
-		next++
-		return nil, nil
-	})
-	if err == nil && next != e.Blob.Chunks() {
-		err = ErrAuthentication
+		left.Start = append(bytes.Clone(c.last), 0)
 	}
-	if err != nil {
-		return err
+	if c.next != e.Blob.Chunks() {
+		return ErrAuthentication
 	}
-	_, err = v.s.engineValue(ctx, journalKey(v.row.Tenant, v.row.Namespace, e.Blob.ID))
-	if errors.Is(err, engine.ErrNotFound) {
-		return ErrMalformed // nothing would ever collect it
+	found, err := v.s.engineHas(ctx, journalKey(v.row.Tenant, v.row.Namespace, e.Blob.ID))
+	if err == nil && !found {
+		err = ErrMalformed // nothing would ever collect it
 	}
 	return err
+}
+
+// A chunkChecker is the sink of pages of a blob's chunks. It copies none.
+type chunkChecker struct {
+	blob codec.Blob
+	next uint64 // index
+	last []byte // key
+	full bool
+}
+
+func (c *chunkChecker) Entry(key, value []byte) (more bool, err error) {
+	k, err := codec.ParseKey(key)
+	if err != nil || uint64(k.Index()) != c.next || c.next >= c.blob.Chunks() || len(value) != chunkLen(c.blob, k.Index())+codec.TagLen {
+		return false, ErrAuthentication
+	}
+	c.next++
+	c.last = append(c.last[:0], key...)
+	c.full = c.next%collectPage == 0
+	return !c.full, nil
 }
 
 func journalKey(tenant, namespace string, id codec.BlobID) []byte {
@@ -362,7 +377,7 @@ func (v *verifier) open(ctx context.Context, key []byte, e *codec.Envelope, raw 
 		clear(o.value)
 		return err
 	}
-	r, err := v.n.Open(ctx, key)
+	r, err := v.n.ownReader(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -409,17 +424,24 @@ func (v *verifier) journal(ctx context.Context) error {
 // chunks looks for blobs that the journal does not know.
 func (v *verifier) chunks(ctx context.Context) error {
 	return v.pages(ctx, codec.KindChunk, false, func(k codec.Key, key, _ []byte) ([]byte, error) {
-		_, err := v.s.engineValue(ctx, journalKey(string(k.Tenant), string(k.Namespace), k.Blob()))
-		if errors.Is(err, engine.ErrNotFound) {
+		found, err := v.s.engineHas(ctx, journalKey(string(k.Tenant), string(k.Namespace), k.Blob()))
+		if err == nil && !found {
 			// Its entry goes last: if a chunk is still there now, nobody is deleting it.
-			if _, err = v.s.engineValue(ctx, key); err == nil {
+			if found, err = v.s.engineHas(ctx, key); found {
 				v.report.Stray++
-			} else if errors.Is(err, engine.ErrNotFound) {
-				err = nil
 			}
 		}
 		return codec.PrefixEnd(key[:len(key)-4]), err
 	})
+}
+
+// engineHas reports whether the engine has anything under a key.
+func (s *Store) engineHas(ctx context.Context, key []byte) (bool, error) {
+	err := s.engine.Get(ctx, key, nothing{})
+	if errors.Is(err, engine.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // engineValue returns a copy of what the engine has under a key.

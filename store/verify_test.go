@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/sealkv/sealkv/codec"
@@ -176,4 +177,31 @@ func TestVerifyAsksTheRoot(t *testing.T) {
 	w.roots["test://acme"].SetError(nil)
 	w.reopen()
 	verify(1, 0)
+}
+
+// Verify is no user: what it opens is not counted as opened by one, and moves nothing; and it takes more
+// than a page of long values, and of chunks.
+func TestVerifyIsNoUser(t *testing.T) {
+	e := newKept()
+	w := newWorld(t, store.Options{Engine: e, Rewrap: store.RewrapInline}, "acme")
+	n := w.ns("acme", "jira/comments")
+	const chunked, records = 257 * chunk, 20
+	mustCreate(t, n, "k", content(chunked, 1))
+	for i := range records {
+		mustPut(t, n, fmt.Sprint("inline ", i), string(content(200_000, uint64(i))))
+	}
+	rotate(t, w)
+	before, manifest := w.Stats().Operations, rawGet(t, e, recordKey("acme", "jira/comments", "k"))
+	report, err := w.Verify(t.Context(), nil)
+	if err != nil || len(report.Rows) != 1 || report.Bad() != 0 || report.Rows[0].Opened != records+1 || report.Rows[0].Blobs != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if !bytes.Equal(rawGet(t, e, recordKey("acme", "jira/comments", "k")), manifest) {
+		t.Error("it was brought under other keys")
+	}
+	for op, stats := range w.Stats().Operations {
+		if !slices.Equal(stats.Outcomes, before[op].Outcomes) {
+			t.Errorf("%v: %v, there were %v", store.Operation(op), stats.Outcomes, before[op].Outcomes)
+		}
+	}
 }
