@@ -225,6 +225,7 @@ func (w *sweeping) sweep(ctx context.Context, n *Namespace) error {
 	n.store.counters.sweeps.running.Add(1)
 	census, err := s.run(ctx)
 	n.store.counters.sweeps.ended(census, err)
+	late := err == context.DeadlineExceeded // which a pace sees before it is there
 	if err != nil {
 		err = fmt.Errorf("store: sweeping %s of %s: %w", n.id.name, n.id.tenant, translated(err))
 	}
@@ -237,7 +238,7 @@ func (w *sweeping) sweep(ctx context.Context, n *Namespace) error {
 		return nil
 	}
 	for _, class := range []error{ErrClosed, ErrDiskFull, ErrUnknownOutcome, ErrPoisoned} {
-		if ctx.Err() != nil || errors.Is(err, class) {
+		if late || ctx.Err() != nil || errors.Is(err, class) {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -175,6 +177,23 @@ func TestSweepIsNoFasterThanItsLimits(t *testing.T) {
 				t.Fatalf("a fifth of a second's worth took %v", took)
 			}
 		})
+	}
+}
+
+// A sweep that would not keep to its limits until the deadline ends, and does not pause.
+func TestSweepBeyondItsDeadline(t *testing.T) {
+	var said lockedBuffer
+	w := newWorld(t, store.Options{NoSync: true, Logger: slog.New(slog.NewTextHandler(&said, nil))}, "acme", "globex")
+	for _, tenant := range []string{"acme", "globex"} {
+		for i := range 10 {
+			mustPut(t, w.ns(tenant, "jira/comments"), fmt.Sprint(i), "v")
+		}
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 900*time.Millisecond)
+	defer stop()
+	err := w.Sweep(ctx, &store.SweepOptions{RecordsPerSecond: 1})
+	if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(said.String(), "paused") {
+		t.Errorf("%v; the log says %s", err, said.String())
 	}
 }
 
