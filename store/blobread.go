@@ -42,6 +42,7 @@ type Reader struct {
 	number  uint32 // of a data key, for errors
 	size    int64
 	written uint64
+	stale   bool // when it was opened, a write would have sealed it otherwise
 	live    bool // the blob is registered with the store
 	hold    *hold
 	unhold  sync.Once
@@ -72,10 +73,8 @@ var (
 func (n *Namespace) Open(ctx context.Context, key []byte) (*Reader, error) {
 	o := n.store.foreground.begin(OpOpen)
 	r, err := n.newReader(ctx, n.store.engine, key, n.freshRaw, n.store.opts.Now())
-	if o.end(err) == nil {
-		if lease := r.lease.Load(); r.stale(lease) && !lease.Fallback {
-			n.store.hint(ctx, n, key)
-		}
+	if o.end(err) == nil && r.stale {
+		n.store.hint(ctx, n, key)
 	}
 	return r, err
 }
@@ -166,6 +165,7 @@ func (r *Reader) unlock() error {
 	if err != nil {
 		return err
 	}
+	r.stale = !lease.Fallback && r.isStale(lease)
 	lease.Unpin()
 	r.size = int64(len(r.value))
 	if r.chunked {
@@ -251,8 +251,8 @@ func (r *Reader) proveValue(op *op, first bool) error {
 	return err
 }
 
-// stale reports whether the value is sealed otherwise than a write would seal it now.
-func (r *Reader) stale(lease *keys.Lease) bool {
+// isStale reports whether the value is sealed otherwise than a write would seal it now. lease is pinned.
+func (r *Reader) isStale(lease *keys.Lease) bool {
 	op := op{n: r.n, lease: lease, key: r.n.records}
 	return op.env.Parse(r.raw) == nil && r.n.stale(&op)
 }
