@@ -24,7 +24,7 @@ import (
 // With each chunk the keys are looked at again: once the tenant is revoked, the value's key
 // destroyed or its max-age reached, the next chunk is an error. While a Reader is open no data key of
 // its namespace is retired that a sweep has emptied since, and its chunks are kept: it must be
-// closed. After Options.MaxOpen it returns ErrTooOld and keeps nothing any more.
+// closed. After Options.MaxOpen it returns ErrTooOld, and keeps nothing from the next Collect on.
 //
 // Reading on from chunk to chunk opens what follows ahead, in up to 5 goroutines, one more than
 // GOMAXPROCS if that is less: a Reader holds at most 256 KiB for each and for itself, 1 MiB on two

@@ -17,9 +17,9 @@ import (
 	"github.com/sealkv/sealkv/store/engine"
 )
 
-// errGone says that chunks which a manifest refers to are not there: it was replaced while it
-// was read, or somebody deleted them.
-var errGone = errors.New("store: chunks are gone")
+// errGone says that the chunks or the dictionary which a record refers to are not there: it was replaced
+// while it was read, or somebody deleted them.
+var errGone = errors.New("store: chunks, or a dictionary, are gone")
 
 // chunkKeys are the engine keys of all chunks.
 var chunkKeys = engine.Range{Start: []byte{byte(codec.KindChunk)}, End: []byte{byte(codec.KindChunk) + 1}}

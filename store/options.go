@@ -28,7 +28,8 @@ const (
 const DefaultMaxOpen = 24 * time.Hour
 
 // A RewrapMode says what happens to a stale value when it is read: one that is sealed under
-// other keys than the active ones.
+// other keys than the active ones, has no time where it is to have one, or is compressed in another way than
+// the policy wants.
 type RewrapMode int
 
 const (
@@ -71,8 +72,8 @@ type Options struct {
 	// means an hour; below 0 only Collect collects.
 	CollectEvery time.Duration
 	// MaxOpen is how long a Snapshot, or a Reader, may be used: then it returns ErrTooOld, and holds up
-	// no key's retirement, no compaction and no collection any more. 0 means DefaultMaxOpen, below 0
-	// without limit.
+	// no key's retirement any more; from the next Collect on it holds up no compaction and no collection
+	// either. 0 means DefaultMaxOpen, below 0 without limit.
 	MaxOpen time.Duration
 	// Inline is the longest value in bytes that is stored in its record. 0 means DefaultInline,
 	// at most 256 KiB; below 0 every value is stored in chunks, the empty one too. It may change

@@ -11,7 +11,7 @@ import (
 // A Snapshot is the state of a store at one moment. It is safe for concurrent use. It costs
 // space until it is closed, and what it reads needs the keys of today: a value whose key is
 // revoked or destroyed after the snapshot was taken does not open. After Options.MaxOpen it returns
-// ErrTooOld, and costs nothing any more.
+// ErrTooOld, and costs nothing from the next Collect on.
 type Snapshot struct {
 	store *Store
 	from  engine.Snapshot

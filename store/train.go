@@ -180,9 +180,9 @@ func (n *Namespace) parts(ctx context.Context) ([]engine.Range, error) {
 	out := []engine.Range{{Start: first.last, End: append(last.last, 0)}}
 	for len(out) < sampleParts {
 		var finer []engine.Range
-		for _, part := range out {
+		for i, part := range out {
 			middle := between(part.Start, part.End)
-			if middle == nil {
+			if middle == nil || len(finer)+len(out)-i >= sampleParts {
 				finer = append(finer, part)
 				continue
 			}

@@ -169,7 +169,8 @@ type opening struct {
 }
 
 // openFrom appends the value of an envelope that was read from a state of the engine to dst. It
-// returns ErrNotFound if the value has expired, errGone if its chunks are not there any more.
+// returns ErrNotFound if the value has expired, errGone if its chunks, or its dictionary, are not
+// there any more.
 func (n *Namespace) openFrom(ctx context.Context, from engine.Reader, key, raw, dst []byte) (opening, error) {
 	for {
 		o, err := n.openOnce(ctx, from, key, raw, dst)
