@@ -166,8 +166,8 @@ func (d *foundDictionary) after(other *foundDictionary) bool {
 	return d.written > other.written || d.written == other.written && d.number > other.number
 }
 
-// eachDictionary calls fn for every dictionary that has a head.
-func (n *Namespace) eachDictionary(ctx context.Context, fn func(d *foundDictionary, e *codec.Envelope) error) error {
+// eachDictionary calls fn for every dictionary.
+func (n *Namespace) eachDictionary(ctx context.Context, fn func(d *foundDictionary) error) error {
 	return n.store.pages(ctx, n.dictionaries, codec.PrefixEnd(n.dictionaries), true, func(key, raw []byte) ([]byte, error) {
 		k, err := codec.ParseKey(key)
 		if err != nil {
@@ -177,13 +177,13 @@ func (n *Namespace) eachDictionary(ctx context.Context, fn func(d *foundDictiona
 		if err := e.Parse(raw); err != nil && len(e.Sealed) == 0 {
 			e = codec.Envelope{}
 		}
-		return nil, fn(&foundDictionary{number: k.Dictionary(), written: e.Written, raw: raw}, &e)
+		return nil, fn(&foundDictionary{number: k.Dictionary(), written: e.Written, raw: raw})
 	})
 }
 
 // newestDictionary returns the newest by its head, or nil.
 func (n *Namespace) newestDictionary(ctx context.Context) (newest *foundDictionary, err error) {
-	err = n.eachDictionary(ctx, func(d *foundDictionary, _ *codec.Envelope) error {
+	err = n.eachDictionary(ctx, func(d *foundDictionary) error {
 		if newest == nil || d.after(newest) {
 			newest = d
 		}
@@ -310,7 +310,7 @@ type DictionaryInfo struct {
 // inspection.
 func (n *Namespace) Dictionaries(ctx context.Context) ([]DictionaryInfo, error) {
 	var found []*foundDictionary
-	err := n.eachDictionary(ctx, func(d *foundDictionary, _ *codec.Envelope) error {
+	err := n.eachDictionary(ctx, func(d *foundDictionary) error {
 		found = append(found, d)
 		return nil
 	})

@@ -22,7 +22,7 @@ type idleDictionaries struct {
 func (s *sweeper) findIdle(ctx context.Context) error {
 	s.idle = idleDictionaries{policy: s.n.store.policy.Load().revision}
 	var newest *foundDictionary
-	err := s.n.eachDictionary(ctx, func(d *foundDictionary, _ *codec.Envelope) error {
+	err := s.n.eachDictionary(ctx, func(d *foundDictionary) error {
 		switch {
 		case newest == nil:
 			newest = d
@@ -59,7 +59,7 @@ func (s *sweeper) dictionaries(ctx context.Context) error {
 		return err
 	}
 	var left []uint32
-	err := s.n.eachDictionary(ctx, func(d *foundDictionary, _ *codec.Envelope) error {
+	err := s.n.eachDictionary(ctx, func(d *foundDictionary) error {
 		left = append(left, d.number)
 		return nil
 	})

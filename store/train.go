@@ -106,7 +106,7 @@ func (n *Namespace) storeDictionary(ctx context.Context, number uint32, plaintex
 func (n *Namespace) nextDictionary(ctx context.Context) (number uint32, written uint64, err error) {
 	taken := map[uint32]bool{}
 	written = n.now()
-	err = n.eachDictionary(ctx, func(d *foundDictionary, _ *codec.Envelope) error {
+	err = n.eachDictionary(ctx, func(d *foundDictionary) error {
 		taken[d.number] = true
 		written = max(written, d.written+1)
 		return nil
