@@ -57,10 +57,10 @@ func (s *Store) Backup(ctx context.Context, dir string) (BackupInfo, error) {
 	if !ok {
 		return BackupInfo{}, errors.New("store: this engine cannot be backed up")
 	}
-	if err := s.holding.Acquire(ctx, 1); err != nil {
+	if err := s.backups.Acquire(ctx, 1); err != nil {
 		return BackupInfo{}, err
 	}
-	defer s.holding.Release(1)
+	defer s.backups.Release(1)
 	dir, err := s.emptyDir(dir)
 	if err != nil {
 		return BackupInfo{}, fmt.Errorf("store: backing up: %w", err)
@@ -168,13 +168,13 @@ func (s *Store) ForgetBackup(ctx context.Context, id string) error {
 	return translated(s.keys.ForgetBackup(ctx, b))
 }
 
-// Backups and what destroys keys hold each other off: a backup takes one of holdAll, and what
+// Backups and what destroys keys keep each other off: a backup takes one of allBackups, and what
 // destroys keys takes them all, so that it sees each backup registered, with its highest number.
-const holdAll = math.MaxInt64
+const allBackups = math.MaxInt64
 
-// heldBy returns the first registered backup that may hold records under a data key. One that
+// neededByBackup returns the first registered backup that may have records under a data key. One that
 // began after a sweep had found nothing under a key that drained does not.
-func (s *Store) heldBy(key keys.KeyInfo, census *Census) (string, error) {
+func (s *Store) neededByBackup(key keys.KeyInfo, census *Census) (string, error) {
 	list, err := s.keys.Backups()
 	if err != nil {
 		return "", err

@@ -156,7 +156,7 @@ func (t *Tenant) coverKey(ctx context.Context, info keys.KeyInfo) (Coverage, err
 		c.Records, c.Bytes = count.Records, count.Bytes
 	}
 	if c.Needed = t.store.needed(n, info, &census); c.Needed == "" {
-		c.Needed, err = t.store.heldBy(info, &census)
+		c.Needed, err = t.store.neededByBackup(info, &census)
 	}
 	return c, translated(err)
 }

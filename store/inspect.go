@@ -233,7 +233,7 @@ func (s *Store) nameKeys(rows []Usage) error {
 }
 
 func (u *Usage) name(known []keys.KeyInfo) {
-	u.Domain, u.Key, u.State = "?", u.Keys[0], "?"
+	u.Domain, u.Key, u.State = unknown, u.Keys[0], unknown
 	domains := map[string]bool{}
 	for _, number := range u.Keys {
 		at := slices.IndexFunc(known, func(k keys.KeyInfo) bool { return k.Namespace == u.Namespace && k.Number == number })

@@ -258,7 +258,7 @@ func (s *Store) checkIdentity(ctx context.Context) error {
 func newStore(opts *Options) *Store {
 	s := &Store{
 		opts: opts.withDefaults(), namespaces: map[namespaceID]weak.Pointer[Namespace]{},
-		foreground: newForeground(), holding: semaphore.NewWeighted(holdAll),
+		foreground: newForeground(), backups: semaphore.NewWeighted(allBackups),
 	}
 	s.ops.New = func() any { return new(op) }
 	s.plain = made(newCoder(0, nil))

@@ -40,10 +40,10 @@ func (t *Tenant) RetireDataKey(ctx context.Context, namespace string, number uin
 	if t.store.opts.ReadOnly {
 		return ErrReadOnly
 	}
-	if err := t.store.holding.Acquire(ctx, holdAll); err != nil {
+	if err := t.store.backups.Acquire(ctx, allBackups); err != nil {
 		return err
 	}
-	defer t.store.holding.Release(holdAll)
+	defer t.store.backups.Release(allBackups)
 	info, err := t.dataKey(namespace, number)
 	if err != nil {
 		return err

@@ -53,10 +53,10 @@ func (t *Tenant) Shred(ctx context.Context, opts *ShredOptions) (ShredReceipt, e
 	if opts == nil {
 		opts = &ShredOptions{}
 	}
-	if err := t.store.holding.Acquire(ctx, holdAll); err != nil {
+	if err := t.store.backups.Acquire(ctx, allBackups); err != nil {
 		return ShredReceipt{}, err
 	}
-	defer t.store.holding.Release(holdAll)
+	defer t.store.backups.Release(allBackups)
 	defer t.store.values.purge()
 	s := shredding{t: t, receipt: ShredReceipt{Tenant: t.id}, Shred: keys.Shred{Tenant: t.id}}
 	err := s.plan(opts)

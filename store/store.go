@@ -31,7 +31,7 @@ type Store struct {
 	namespaces map[namespaceID]weak.Pointer[Namespace] // shared state of the handles
 
 	applying sync.Mutex          // held while a policy is applied
-	holding  *semaphore.Weighted // see holdAll
+	backups  *semaphore.Weighted // see allBackups
 
 	ops        sync.Pool   // of *op
 	plain      *coder      // without a dictionary
