@@ -30,11 +30,6 @@ type hint struct {
 	train      bool   // a namespace without one
 }
 
-// closeGrace is how long closing lets the worker go on: time for what a usual queue holds. A hint may also
-// take RootTimeout, or as long as gigabytes of chunks take, for which nobody wants to wait; what is not
-// rewrapped stays as it was until somebody reads it again.
-const closeGrace = time.Second
-
 func newRewrapper(s *Store) *rewrapper {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &rewrapper{store: s, hints: make(chan hint, s.opts.RewrapQueue), stop: stop}
@@ -57,8 +52,9 @@ func (r *rewrapper) work(ctx context.Context) {
 	}
 }
 
-// close lets the worker finish what is queued, for closeGrace at most.
-func (r *rewrapper) close() {
+// close lets the worker finish what is queued, until ctx ends. What is not rewrapped stays as it was until
+// somebody reads it again.
+func (r *rewrapper) close(ctx context.Context) {
 	r.mu.Lock()
 	if !r.closed {
 		r.closed = true
@@ -66,7 +62,7 @@ func (r *rewrapper) close() {
 	}
 	r.mu.Unlock()
 	defer r.stop()
-	defer time.AfterFunc(closeGrace, r.stop).Stop()
+	defer context.AfterFunc(ctx, r.stop)()
 	r.done.Wait()
 }
 

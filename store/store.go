@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"weak"
 
 	"github.com/gofrs/flock"
@@ -66,6 +67,10 @@ func (s *Store) RotatePlatformRoot(ctx context.Context, uri string) error {
 // Sync makes everything durable that was written before it.
 func (s *Store) Sync(ctx context.Context) error { return translated(s.engine.Sync(ctx)) }
 
+// closeGrace is how long Close goes on with rewraps: time for what a usual queue holds. A single one may also
+// take RootTimeout, or as long as gigabytes of chunks take, for which nobody wants to wait.
+const closeGrace = time.Second
+
 // Close goes on with the rewraps that are queued for a second at most, waits for operations under way, makes
 // everything durable and releases the store. Handles, batches and snapshots must not be used afterwards;
 // what is called all the same returns ErrClosed. A second Close returns what the first did.
@@ -75,7 +80,9 @@ func (s *Store) Close() error {
 			s.collector.close()
 		}
 		if s.rewrapper != nil {
-			s.rewrapper.close()
+			ctx, stop := context.WithTimeout(context.Background(), closeGrace)
+			s.rewrapper.close(ctx)
+			stop()
 		}
 		s.closed = errors.Join(s.keys.Close(), s.engine.Close(), s.unlock())
 		s.values.close()
