@@ -474,7 +474,7 @@ func TestPolicyRace(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range 4 {
 		wait.Go(func() {
-			for j := 0; ctx.Err() == nil; j++ {
+			for j := 0; j == 0 || ctx.Err() == nil; j++ {
 				key, value := fmt.Appendf(nil, "%d/%d", i, j%20), fmt.Append(nil, j)
 				if err := n.Put(context.Background(), key, value); err != nil {
 					t.Error(err)
