@@ -80,13 +80,16 @@ func (r *rewrapper) enqueue(h hint) (taken bool) {
 	}
 }
 
+// full reports whether there was no room for a hint just now.
+func (r *rewrapper) full() bool { return len(r.hints) == cap(r.hints) }
+
 // hint says that the record under a key is stale. It never fails the read that found it.
 func (s *Store) hint(ctx context.Context, n *Namespace, key []byte) {
 	switch {
 	case s.opts.ReadOnly || s.opts.Rewrap == RewrapOff:
 	case s.opts.Rewrap == RewrapInline:
 		s.rewrapAndCount(ctx, n, key)
-	case !s.rewrapper.enqueue(hint{n: n, key: bytes.Clone(key)}):
+	case s.rewrapper.full() || !s.rewrapper.enqueue(hint{n: n, key: bytes.Clone(key)}):
 		s.counters.dropped.Add(1)
 	}
 }
