@@ -7,32 +7,6 @@ import (
 	"github.com/sealkv/sealkv/codec"
 )
 
-// Sign returns body with a MAC under the platform key, for records that the store keeps in its
-// engine and must be able to trust: about what subject says.
-func (k *Keyring) Sign(ctx context.Context, label codec.Label, subject, body []byte) (codec.Signed, error) {
-	platform, err := k.platformKey(ctx)
-	if err != nil {
-		return codec.Signed{}, err
-	}
-	defer platform.release()
-	return platform.sign(label, subject, body), nil
-}
-
-// Verify checks what Sign signed, or returns ErrAuthentication.
-func (k *Keyring) Verify(ctx context.Context, label codec.Label, subject []byte, s *codec.Signed) error {
-	platform, err := k.platformKey(ctx)
-	if err != nil {
-		return err
-	}
-	defer platform.release()
-	signer, err := k.platformVersion(ctx, platform, s.Version)
-	if err != nil {
-		return err
-	}
-	defer signer.release()
-	return signer.verify(label, subject, s)
-}
-
 // Renew returns the numbers of the active keys, ascending, and the revision from which on nothing
 // else seals: it waits until nobody uses older keys of the space.
 func (s *Space) Renew(ctx context.Context) (epoch uint64, active []uint32, err error) {

@@ -112,7 +112,7 @@ func isForged(err error) bool {
 
 // sign adds to b what a sweep writes under a key, with its MAC.
 func (n *Namespace) sign(ctx context.Context, b engine.Batch, key, body []byte) error {
-	signed, err := n.store.keys.Sign(ctx, codec.LabelSweep, key, body)
+	signed, err := n.store.keys.SignSweep(ctx, key, body)
 	if err == nil {
 		b.Set(key, codec.EncodeRecord(signed))
 	}
@@ -127,7 +127,7 @@ func (s *Store) verified(ctx context.Context, key, raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	if !s.opts.Inspect {
-		if err := s.keys.Verify(ctx, codec.LabelSweep, key, &signed); err != nil {
+		if err := s.keys.VerifySweep(ctx, key, &signed); err != nil {
 			return nil, err
 		}
 	}
