@@ -50,6 +50,13 @@ func (n *Namespace) write(ctx context.Context, key, value []byte, first firstWri
 		return err
 	}
 	defer op.lease.Unpin()
+	return op.write(ctx, key, value, first, c)
+}
+
+// write is Namespace.write with the keys pinned. (One function with all three defers has too many returns for
+// the compiler to make plain calls of them, which a Put would feel.)
+func (op *op) write(ctx context.Context, key, value []byte, first firstWrite, c condition) error {
+	n := op.n
 	b := n.store.newBatch()
 	defer b.Close()
 	op.env.Written = n.dated(first)
