@@ -63,7 +63,7 @@ func TestExactCoverage(t *testing.T) {
 	rows, _ = covering(t, w.Store, exact)
 	wantRows(t, rows, "acme jira/attachments 1 draining 31 31 records are under it", "acme jira/attachments 2 draining 31 31 records are under it",
 		fmt.Sprintf("acme jira/attachments %d active 10 %s", a, active), fmt.Sprintf("acme jira/attachments %d active 10 %s", b, active))
-	const unswept = "no sweep that began since it drains is done"
+	const unswept = "not swept since it drains"
 	rows, report = covering(t, w.Store, store.CoverageOptions{})
 	wantRows(t, rows, "acme jira/attachments 1 draining 0 "+unswept, "acme jira/attachments 2 draining 0 "+unswept,
 		fmt.Sprintf("acme jira/attachments %d active 0 %s", a, active), fmt.Sprintf("acme jira/attachments %d active 0 %s", b, active))

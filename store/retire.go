@@ -22,7 +22,7 @@ func (s *Store) needed(n *Namespace, info keys.KeyInfo, census *Census) string {
 	case info.State == codec.StateActive.String():
 		return "it is active; rotate it first"
 	case census.Epoch < info.Since:
-		return "no sweep that began since it drains is done"
+		return "not swept since it drains"
 	case count.Records > 0:
 		return fmt.Sprintf("%d records under it do not open, and so could not be moved", count.Records)
 	case census.under(0).Records > 0:
