@@ -168,10 +168,10 @@ func (l *Lease) add(row *dataKeyRow, want Want, platform, own *parent, prefixes 
 		p = own
 	}
 	switch {
-	case !want.opens(row.Domain):
-		return nil
 	case row.rec.State == codec.StateRetired:
 		l.destroyed = append(l.destroyed, row.Number)
+		return nil
+	case !want.opens(row.Domain):
 		return nil
 	case p == nil:
 		l.tenants = append(l.tenants, row.Number)

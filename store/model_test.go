@@ -126,18 +126,9 @@ func (m *model) must(err error) {
 // wants checks that err is of a class, or nil where the class is nil.
 func (m *model) wants(err, class error) {
 	m.Helper()
-	if isDestroyed(err, class) {
-		return
-	}
 	if class == nil && err != nil || class != nil && !errors.Is(err, class) {
 		m.Fatalf("%v, want %v", err, class)
 	}
-}
-
-// isDestroyed takes a mismatch for a destroyed key: once nobody has keys of a domain in a namespace where the
-// policy does not want it, numbers are not looked up there any more.
-func isDestroyed(err, class error) bool {
-	return class == store.ErrKeyDestroyed && (errors.Is(err, store.ErrKeyDestroyed) || errors.Is(err, store.ErrKeyMismatch))
 }
 
 func (m *model) policy() *scope.Policy {
@@ -281,7 +272,7 @@ func (m *model) checkScan(tenant, namespace string, values map[place]modelValue,
 		if err == nil && !bytes.Equal(value, []byte(values[p].value)) {
 			m.Fatalf("a scan reads %.40q at %v, want %.40q", value, p, values[p].value)
 		}
-		if dark := m.tenants[tenant].dark(); err != nil && !errors.Is(err, dark) && !isDestroyed(err, dark) {
+		if dark := m.tenants[tenant].dark(); err != nil && !errors.Is(err, dark) {
 			m.Fatalf("a scan at %v: %v; the tenant's keys: %v", p, err, dark)
 		}
 	}

@@ -556,3 +556,10 @@ func TestMaxAgeBesidePut(t *testing.T) {
 		}
 	}
 }
+
+// What a policy may ask for is what keys takes.
+func TestLeastSeals(t *testing.T) {
+	if keys.MinMaxSeals != scope.LeastSeals {
+		t.Errorf("keys takes %d, a policy %d", keys.MinMaxSeals, scope.LeastSeals)
+	}
+}
