@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -233,20 +234,35 @@ func TestForkedKeyringIsRefused(t *testing.T) {
 
 func TestDamagedCounters(t *testing.T) {
 	r := newRing(t, nil)
-	r.Close()
-	db, err := bolt.Open(r.path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("counters"), []byte("?")) })
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if k, err := keys.Open(r.path, r.roots, nil); !errors.Is(err, keys.ErrDamaged) {
-		if err == nil {
-			k.Close()
+	other := r.Counters()
+	other.Policy-- // of a policy that is not in force
+	for _, damaged := range [][]byte{[]byte("?"), codec.EncodeRecord(other)} {
+		r.Close()
+		db, err := bolt.Open(r.path, 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Errorf("opened: %v", err)
+		var was []byte
+		put := func(value []byte) error {
+			return db.Update(func(tx *bolt.Tx) error {
+				meta, name := tx.Bucket([]byte("meta")), []byte("counters")
+				was = bytes.Clone(meta.Get(name))
+				return meta.Put(name, value)
+			})
+		}
+		if err := errors.Join(put(damaged), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.reopen(); !errors.Is(err, keys.ErrDamaged) {
+			t.Errorf("opened: %v", err)
+		}
+		r.Close()
+		if db, err = bolt.Open(r.path, 0o600, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(put(was), db.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

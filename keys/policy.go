@@ -14,17 +14,12 @@ import (
 )
 
 // Policy is the policy that was applied last. It was verified if the keyring is unlocked.
-func (k *Keyring) Policy() (codec.Policy, error) {
-	_, p, err := k.signedPolicy()
-	return p, err
-}
-
-func (k *Keyring) signedPolicy() (signed codec.Signed, p codec.Policy, err error) {
+func (k *Keyring) Policy() (p codec.Policy, err error) {
 	err = k.file.view(func(tx *bolt.Tx) error {
-		signed, p, err = readPolicy(tx)
+		_, p, err = readPolicy(tx)
 		return err
 	})
-	return signed, p, err
+	return p, err
 }
 
 func readPolicy(tx *bolt.Tx) (signed codec.Signed, p codec.Policy, err error) {
@@ -38,7 +33,20 @@ func readPolicy(tx *bolt.Tx) (signed codec.Signed, p codec.Policy, err error) {
 }
 
 func (k *Keyring) verifyPolicy(platform *parent) error {
-	signed, _, err := k.signedPolicy()
+	var (
+		signed   codec.Signed
+		p        codec.Policy
+		counters codec.Counters
+	)
+	err := k.file.view(func(tx *bolt.Tx) (err error) {
+		if signed, p, err = readPolicy(tx); err == nil {
+			counters, err = readCounters(tx)
+		}
+		return err
+	})
+	if err == nil && counters.Policy != p.Revision { // by which acts go
+		err = damaged("counters", errors.New("they tell of another policy"))
+	}
 	if err != nil {
 		return err
 	}
@@ -88,7 +96,7 @@ func (k *Keyring) ApplyPolicy(ctx context.Context, from uint64, plan func(held [
 		return c.applyPolicy(platform, from, &p, next)
 	})
 	if err != nil {
-		return fmt.Errorf("keys: applying a policy: %w", err)
+		return err
 	}
 	applied(next)
 	pinned := k.unlinkAll() // also if only the mirror fails: the policy is durable

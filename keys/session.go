@@ -290,9 +290,10 @@ func (k *Keyring) noteRoot(ctx context.Context, tenant string, revoked bool) err
 		return err
 	}
 	defer platform.release()
+	var changed bool
 	after, err := k.file.update(ctx, func(c *change) error {
 		e, err := c.edit(tenant, platform, nil)
-		if err != nil || e.control.RootRevoked == revoked {
+		if changed = err == nil && e.control.RootRevoked != revoked; !changed {
 			return err
 		}
 		e.control.RootRevoked, e.control.Fallback = revoked, nil
@@ -308,7 +309,9 @@ func (k *Keyring) noteRoot(ctx context.Context, tenant string, revoked bool) err
 	if err != nil {
 		return err
 	}
-	k.invalidate(tenant, false, tenantsOwn)
-	k.opts.Logger.Warn("root of tenant changed its word", "tenant", tenant, "revoked", revoked)
+	if changed {
+		k.invalidate(tenant, false, tenantsOwn)
+		k.opts.Logger.Warn("root of tenant changed its word", "tenant", tenant, "revoked", revoked)
+	}
 	return k.advance(ctx, after.Revision)
 }

@@ -133,7 +133,7 @@ func (s *state) verifyOwn(own *parent) error {
 
 // errChanged says that what an act was prepared with was rotated before it was applied. The act is
 // prepared again; see Keyring.settle.
-var errChanged = errors.New("keys: the tenant's keys changed meanwhile; try again")
+var errChanged = errors.New("keys: the tenant's keys, or the policy, changed meanwhile; try again")
 
 // verifyCurrent is verifyOwn, or errChanged if the tenant key was rotated since own was opened, or
 // ErrDestroyed if it was shredded.

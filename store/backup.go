@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,11 +81,11 @@ func (s *Store) Backup(ctx context.Context, dir string) (BackupInfo, error) {
 // unregister forgets a backup that failed, if it was registered: also an error of BeginBackup may come
 // after that, from the mirror.
 func (s *Store) unregister(ctx context.Context, id codec.BackupID) error {
-	err := s.keys.ForgetBackup(ctx, id)
-	if errors.Is(err, ErrNoBackup) {
-		return nil
+	list, err := s.keys.Backups()
+	if err != nil || !slices.ContainsFunc(list, func(b codec.Backup) bool { return b.ID == id }) {
+		return err
 	}
-	return err
+	return s.keys.ForgetBackup(ctx, id)
 }
 
 // copyInto copies the engine first and the keyring second, so that the copy knows every key that

@@ -72,8 +72,9 @@ func TestCoverageWithAForgedCensus(t *testing.T) {
 // A blob that cannot be collected is in the error, and those after it are collected all the same.
 func TestCollectGoesOnPastABadBlob(t *testing.T) {
 	e := newKept()
-	w := newWorld(t, store.Options{Engine: e, Inline: -1}, "acme")
+	w := newWorld(t, store.Options{Engine: e, Inline: -1}, "acme", "globex")
 	n := w.ns("acme", "jira/comments")
+	mustPut(t, w.ns("globex", "jira/comments"), "k", "v")
 	for _, value := range []string{"old", "new"} {
 		mustPut(t, n, "a", value)
 		mustPut(t, n, "b", value)
@@ -86,8 +87,11 @@ func TestCollectGoesOnPastABadBlob(t *testing.T) {
 	if err := w.Collect(t.Context()); !errors.Is(err, store.ErrMalformed) {
 		t.Errorf("Collect: %v", err)
 	}
-	if journal, _ := rawAll(t, e, codec.KindJournal); len(journal) != 3 {
-		t.Errorf("%d blobs are left, want the two in use and the bad one", len(journal))
+	if journal, _ := rawAll(t, e, codec.KindJournal); len(journal) != 4 {
+		t.Errorf("%d blobs are left, want the three in use and the bad one", len(journal))
+	}
+	if _, err := w.tenant("globex").RotateCompromised(t.Context(), &store.CompromiseOptions{Retire: true}); err != nil {
+		t.Errorf("the recovery of another tenant: %v", err)
 	}
 	wantValue(t, n, "a", "new")
 	wantValue(t, n, "b", "new")

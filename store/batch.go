@@ -72,7 +72,7 @@ func (b *Batch) add(o batchOp, key, value []byte) error {
 	}
 	ops := opsPerPut
 	size := ops*len(key) + perOp + len(value)
-	if len(value) > b.store.opts.Inline {
+	if !o.del && len(value) > b.store.opts.Inline {
 		ops = opsPerChunked
 		size = ops*len(key) + perOp
 	}
@@ -155,7 +155,7 @@ type committing struct {
 func (c *committing) writeChunks(ctx context.Context) error {
 	for i, o := range c.ops {
 		value := c.bytes(o.value)
-		if len(value) <= c.store.opts.Inline {
+		if o.del || len(value) <= c.store.opts.Inline {
 			continue
 		}
 		w, err := o.n.newBlobWriter(ctx, c.bytes(o.key))

@@ -59,9 +59,28 @@ func (s *Store) Collect(ctx context.Context) error {
 	if s.opts.ReadOnly {
 		return ErrReadOnly
 	}
-	err := errors.Join(s.releaseOld(ctx), s.collectExpired(ctx), s.collectBlobs(ctx))
-	if s.counters.collections.Add(1); err != nil {
+	unread, err := s.collectAll(ctx)
+	return errors.Join(err, unread)
+}
+
+// collectAll is Collect; unread is of the first entry that it passed over.
+func (s *Store) collectAll(ctx context.Context) (unread, err error) {
+	err = s.releaseOld(ctx)
+	for _, collect := range []func(context.Context) (unread, err error){s.collectExpired, s.collectBlobs} {
+		passed, failed := collect(ctx)
+		unread, err = cmp.Or(unread, passed), errors.Join(err, failed)
+	}
+	if s.counters.collections.Add(1); err != nil || unread != nil {
 		s.counters.failedCollections.Add(1)
+	}
+	return unread, err
+}
+
+// collectWhatReads is Collect for who goes on without the entries that were passed over.
+func (s *Store) collectWhatReads(ctx context.Context) error {
+	unread, err := s.collectAll(ctx)
+	if unread != nil {
+		s.opts.Logger.Warn("a collection passed over what it could not read", "error", unread)
 	}
 	return err
 }
@@ -119,10 +138,9 @@ func (s *Store) pages(ctx context.Context, start, end []byte, withValues bool, f
 }
 
 // collect calls fn for every entry of a kind, as pages does, and passes over those that it cannot read or
-// fn cannot collect. Their first error comes at the end.
-func (s *Store) collect(ctx context.Context, kind codec.Kind, withValues bool, fn func(k codec.Key, key, value []byte) (next []byte, err error)) error {
-	var unread error
-	err := s.pages(ctx, []byte{byte(kind)}, []byte{byte(kind) + 1}, withValues, func(key, value []byte) (next []byte, err error) {
+// fn cannot collect: unread is of the first of those.
+func (s *Store) collect(ctx context.Context, kind codec.Kind, withValues bool, fn func(k codec.Key, key, value []byte) (next []byte, err error)) (unread, err error) {
+	err = s.pages(ctx, []byte{byte(kind)}, []byte{byte(kind) + 1}, withValues, func(key, value []byte) (next []byte, err error) {
 		k, err := codec.ParseKey(key)
 		if err == nil {
 			next, err = fn(k, key, value)
@@ -135,12 +153,12 @@ func (s *Store) collect(ctx context.Context, kind codec.Kind, withValues bool, f
 		}
 		return next, err
 	})
-	return cmp.Or(err, unread)
+	return unread, err
 }
 
 // collectExpired walks the retention index, of each namespace only as far as records can have
 // expired.
-func (s *Store) collectExpired(ctx context.Context) error {
+func (s *Store) collectExpired(ctx context.Context) (unread, err error) {
 	return s.collect(ctx, codec.KindRetention, false, func(k codec.Key, key, _ []byte) (next []byte, err error) {
 		n, err := s.namespace(string(k.Tenant), string(k.Namespace))
 		if errors.Is(err, scope.ErrUnknownNamespace) || err == nil && !n.expired(max(k.Written(), 1)) {
@@ -191,7 +209,7 @@ func (n *Namespace) collectRecord(ctx context.Context, indexKey []byte, k codec.
 // without a manifest, or when the record that it was written for refers to another or to none.
 // Readers of an older state read it from a snapshot of the engine's; a reader of the newest that
 // finds its chunks gone reads the record again.
-func (s *Store) collectBlobs(ctx context.Context) error {
+func (s *Store) collectBlobs(ctx context.Context) (unread, err error) {
 	return s.collect(ctx, codec.KindJournal, true, func(k codec.Key, key, value []byte) (next []byte, err error) {
 		var entry codec.JournalEntry
 		if err := codec.DecodeRecord(value, &entry); err != nil {

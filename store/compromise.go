@@ -95,7 +95,7 @@ func (t *Tenant) coverExposed(ctx context.Context) (out []Coverage, err error) {
 // forgetReplaced deletes the chunks of values that were sealed anew, and has the engine rewrite the
 // files that replaced records, chunks and dictionaries are in.
 func (t *Tenant) forgetReplaced(ctx context.Context) error {
-	if err := t.store.Collect(ctx); err != nil {
+	if err := t.store.collectWhatReads(ctx); err != nil {
 		return err
 	}
 	var prefixes [][]byte

@@ -68,7 +68,7 @@ var (
 	ErrPoisoned = keys.ErrPoisoned
 	ErrDamaged  = keys.ErrDamaged // the keyring is not as it was written
 	// ErrUnavailable says that the engine could not do what was asked, and why: its disk fails, say, or
-	// a backup's place cannot be written. Nothing was done, and it may work later. ErrDiskFull is one,
+	// a backup's place cannot be written. That call of the engine's did nothing, and may work later. ErrDiskFull is one,
 	// and so is an ErrPoisoned of the engine's; ErrClosed is none.
 	ErrUnavailable = engine.ErrUnavailable
 	ErrDiskFull    = engine.ErrDiskFull

@@ -15,9 +15,9 @@ import (
 	"github.com/sealkv/sealkv/store"
 )
 
-var makeFormat = flag.Bool("make-format", false, "TestFormat1 makes testdata/format-1 anew; for a format that is not frozen")
+var makeFormat = flag.Bool("make-format", false, "TestFormat1 makes testdata/format-1 if it is not there; it was for 2026-11-26, when the format was frozen")
 
-const formatPolicy = `version: 1
+const formatPolicy = `version: %d
 name: format
 rules:
 - namespace: jira/comments
@@ -28,6 +28,8 @@ rules:
 - namespace: jira/attachments
   domain: both
 - namespace: jira/analytics
+  domain: %s
+- namespace: jira/attachment-metadata
   domain: platform
 - namespace: jira/cached-content
   domain: tenant
@@ -42,18 +44,23 @@ var formatMade = time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 // formatWorld is the store of the format, not opened yet.
 func formatWorld(t *testing.T, dir string, at time.Time) *world {
 	t.Helper()
-	p, err := scope.Parse("format.yaml", []byte(formatPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &world{t: t, dir: dir, roots: roottest.Opener{}}
-	for _, name := range []string{"platform", "acme", "acme-2", "globex", "gone"} {
+	for _, name := range []string{"platform", "acme", "acme-2", "globex", "gone", "half"} {
 		w.roots["test://"+name] = roottest.NewKey(name)
 	}
 	w.opts = store.Options{
-		Roots: w.roots, Policy: p, Inline: 1 << 10, Rewrap: store.RewrapOff, CollectEvery: -1, Now: func() time.Time { return at },
+		Roots: w.roots, Policy: formatPolicyOf(t, 1, "platform"), Inline: 1 << 10, Rewrap: store.RewrapOff, CollectEvery: -1, Now: func() time.Time { return at },
 	}
 	return w
+}
+
+func formatPolicyOf(t *testing.T, version int, analytics string) *scope.Policy {
+	t.Helper()
+	p, err := scope.Parse("format.yaml", fmt.Appendf(nil, formatPolicy, version, analytics))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // formatValues are those of acme, by namespace: some from before its keys were rotated, some from after.
@@ -72,7 +79,8 @@ func formatValues() map[string]map[string]string {
 	return values
 }
 
-// makeFormat1 makes a store that has something of everything that the format knows.
+// makeFormat1 makes a store that has something of nearly everything that the format knows: of what is there for
+// moments alone, moves of roots and blobs that are being written, it has nothing.
 func makeFormat1(t *testing.T, dir string) {
 	t.Helper()
 	w := formatWorld(t, dir, formatMade)
@@ -80,17 +88,21 @@ func makeFormat1(t *testing.T, dir string) {
 	if w.Store, err = store.Create(t.Context(), dir, platformURI, &w.opts); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"acme", "globex", "gone"} {
+	for _, id := range []string{"acme", "globex", "gone", "half"} {
 		if _, err := w.AddTenant(t.Context(), id, &store.TenantOptions{Root: "test://" + id}); err != nil {
 			t.Fatal(err)
 		}
 		mustPut(t, w.ns(id, "jira/comments"), "k", "v of "+id)
 		mustPut(t, w.ns(id, "jira/analytics"), "k", "v of "+id)
+		mustPut(t, w.ns(id, "jira/attachment-metadata"), "k", "v of "+id)
 	}
-	if _, err := w.AddTenant(t.Context(), "hosted", nil); err != nil {
-		t.Fatal(err)
+	mustPut(t, w.ns("globex", "jira/attachments"), "k", "v of globex")
+	for _, id := range []string{"hosted", "exposed", "missed"} {
+		if _, err := w.AddTenant(t.Context(), id, nil); err != nil {
+			t.Fatal(err)
+		}
+		mustPut(t, w.ns(id, "jira/comments"), "k", "v of "+id)
 	}
-	mustPut(t, w.ns("hosted", "jira/comments"), "k", "v of hosted")
 	acme := w.tenant("acme")
 	put := func(from, to int) {
 		for name, values := range formatValues() {
@@ -124,10 +136,40 @@ func makeFormat1(t *testing.T, dir string) {
 		_, err = acme.Sweep(t.Context(), &store.SweepOptions{Namespaces: []string{"jira/issues", "jira/attachments"}})
 	}
 	if err == nil {
+		err = w.ApplyPolicy(t.Context(), formatPolicyOf(t, 2, "tenant"), nil)
+	}
+	if err == nil {
 		err = w.tenant("globex").Revoke(t.Context())
 	}
 	if err == nil {
 		_, err = w.tenant("gone").Shred(t.Context(), nil)
+	}
+	if err == nil {
+		_, err = w.tenant("half").Shred(t.Context(), &store.ShredOptions{InScope: true})
+	}
+	if err == nil {
+		_, err = w.tenant("exposed").RotateCompromised(t.Context(), nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantValue(t, w.ns("globex", "jira/attachments"), "k", "v of globex") // by the platform's key, which is recorded
+	missed, n := w.tenant("missed"), w.ns("missed", "jira/comments")
+	infos, err := missed.DataKeys()
+	if err == nil {
+		_, err = missed.RotateDataKeys(t.Context())
+	}
+	if err == nil {
+		err = missed.RetireDataKey(t.Context(), "jira/comments", infos[0].Number, true)
+	}
+	if err == nil {
+		_, err = missed.Sweep(t.Context(), nil)
+	}
+	if err == nil {
+		err = n.Delete(t.Context(), []byte("k"))
+	}
+	if err == nil {
+		_, err = w.Backup(t.Context(), filepath.Join(t.TempDir(), "backup"))
 	}
 	w.reopen() // without logs and manifests of before
 	if err = errors.Join(err, w.Close()); err != nil {
@@ -140,9 +182,6 @@ func makeFormat1(t *testing.T, dir string) {
 func TestFormat1(t *testing.T) {
 	made := filepath.Join("testdata", "format-1")
 	if *makeFormat {
-		if err := os.RemoveAll(made); err != nil {
-			t.Fatal(err)
-		}
 		makeFormat1(t, made)
 	}
 	dir := filepath.Join(t.TempDir(), "store")
@@ -169,6 +208,13 @@ func TestFormat1(t *testing.T) {
 		}
 	}
 	wantValue(t, w.ns("globex", "jira/comments"), "k", "v of globex")
+	backups, err := w.Backups()
+	if err != nil || len(backups) != 1 {
+		t.Fatalf("%d backups are registered, %v", len(backups), err)
+	}
+	if err := w.ForgetBackup(t.Context(), backups[0].ID); err != nil {
+		t.Fatal(err)
+	}
 	acme := w.tenant("acme")
 	if _, err := acme.RotateDataKeys(t.Context()); err != nil {
 		t.Fatal(err)
@@ -190,9 +236,21 @@ func checkFormat(t *testing.T, w *world) {
 	checkValues(t, w)
 	wantValue(t, w.ns("hosted", "jira/comments"), "k", "v of hosted")
 	wantError(t, w.ns("globex", "jira/comments"), "k", store.ErrKeyRevoked)
-	wantValue(t, w.ns("globex", "jira/analytics"), "k", "v of globex")
+	wantValue(t, w.ns("globex", "jira/attachment-metadata"), "k", "v of globex")
 	wantError(t, w.ns("gone", "jira/comments"), "k", store.ErrNotFound)
-	if opened, dark := verified(t, w.Store); opened < 246 || dark != 1 {
+	wantError(t, w.ns("half", "jira/comments"), "k", store.ErrNotFound)
+	wantValue(t, w.ns("half", "jira/attachment-metadata"), "k", "v of half")
+	wantValue(t, w.ns("exposed", "jira/comments"), "k", "v of exposed")
+	misses := 0
+	for m, err := range w.tenant("missed").Misses(t.Context()) {
+		if misses++; err != nil || string(m.Key) != "k" {
+			t.Errorf("a miss is %+v, %v", m, err)
+		}
+	}
+	if misses != 1 {
+		t.Errorf("%d misses are listed", misses)
+	}
+	if opened, dark := verified(t, w.Store); opened != 454 || dark != 3 {
 		t.Errorf("%d records open, %d are dark", opened, dark)
 	}
 	if head, err := w.VerifyAudit(t.Context(), nil); err != nil || head.Seq < 30 {

@@ -232,6 +232,29 @@ func TestReaderPositions(t *testing.T) {
 	}
 }
 
+// A deletion deletes, and needs no key, also where every value is in chunks.
+func TestBatchDeletesChunked(t *testing.T) {
+	w := newWorld(t, store.Options{Inline: -1}, "acme")
+	n, b := w.ns("acme", "jira/comments"), w.NewBatch()
+	for _, key := range []string{"a", "b"} {
+		mustPut(t, n, key, "v")
+	}
+	err := errors.Join(b.Put(n, []byte("c"), nil), b.Delete(n, []byte("a")), b.Commit(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, n, "a", store.ErrNotFound)
+	wantValue(t, n, "c", "")
+	if err := w.tenant("acme").Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Reset()
+	if err := errors.Join(b.Delete(n, []byte("b")), b.Commit(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, n, "b", store.ErrNotFound)
+}
+
 // A batch that takes an operation can be committed, also where each takes the most that one can: in chunks,
 // with a time.
 func TestFullBatchCommits(t *testing.T) {

@@ -250,7 +250,7 @@ func (r *restoring) resume(ctx context.Context) (err error) {
 		if err := s.deleteDestroyed(ctx); err != nil {
 			return err
 		}
-		if err := s.Collect(ctx); err != nil {
+		if err := s.collectWhatReads(ctx); err != nil {
 			return err
 		}
 	}

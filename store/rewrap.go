@@ -108,6 +108,7 @@ func (s *Store) rewrapAndCount(ctx context.Context, n *Namespace, key []byte) {
 func (s *Store) countRewrap(n *Namespace, rewrap func() (done bool, err error)) {
 	done, err := rewrap()
 	switch {
+	case errors.Is(err, context.Canceled): // by Close, or by who read it
 	case errors.Is(err, engine.ErrConflict):
 		s.counters.lost.Add(1)
 	case err != nil:

@@ -62,7 +62,8 @@ type SweepProgress struct {
 // Readers and writers go on meanwhile: a record that they replace is theirs. While the tenant is
 // revoked, or its root cannot be asked, the namespaces under its keys pause where they are; the
 // others are swept all the same. Then it returns ErrKeyRevoked or ErrKeyUnavailable, and called
-// again once the keys are back it goes on.
+// again once the keys are back it goes on. A namespace in which the engine fails (ErrUnavailable) pauses
+// likewise; a full disk ends the sweep.
 func (t *Tenant) Sweep(ctx context.Context, opts *SweepOptions) ([]Census, error) {
 	var o SweepOptions
 	if opts != nil {
@@ -225,7 +226,8 @@ func (w *sweeping) sweep(ctx context.Context, n *Namespace) error {
 	n.store.counters.sweeps.running.Add(1)
 	census, err := s.run(ctx)
 	n.store.counters.sweeps.ended(census, err)
-	late := err == context.DeadlineExceeded // which a pace sees before it is there
+	_, ends := ctx.Deadline()
+	late := ends && err == context.DeadlineExceeded // which a pace sees before it is there
 	if err != nil {
 		err = fmt.Errorf("store: sweeping %s of %s: %w", n.id.name, n.id.tenant, translated(err))
 	}

@@ -305,7 +305,7 @@ func (s *Store) countUntrained(n *Namespace) {
 
 // trainQuietly trains the first dictionary of a namespace.
 func (s *Store) trainQuietly(ctx context.Context, n *Namespace) {
-	if err := n.trainFirst(ctx); err != nil && !errors.Is(err, ErrNoGain) {
+	if err := n.trainFirst(ctx); err != nil && !errors.Is(err, ErrNoGain) && ctx.Err() == nil {
 		n.warn("training a dictionary failed", err)
 	}
 }

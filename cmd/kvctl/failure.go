@@ -109,7 +109,7 @@ var classes = []class{
 	{store.ErrDiskFull, "disk_full", exitFailed, "make room on the disk, and try again"},
 	{store.ErrUnknownOutcome, "unknown_outcome", exitFailed, "it may or may not have happened: read back, then try again"},
 	{keys.ErrPoisoned, "unknown_outcome", exitFailed, "it may or may not have happened: look, then try again"},
-	{store.ErrUnavailable, "unavailable", exitFailed, "the message says what the disk did not do: nothing was changed; put that right, and try again"},
+	{store.ErrUnavailable, "unavailable", exitFailed, "the message says what the disk did not do; put that right, and run it again"},
 	{store.ErrReadOnly, "read_only", exitFailed, ""},
 	{fs.ErrExist, "exists", exitExists, ""},
 	{fs.ErrNotExist, "file_not_found", exitNotFound, ""},

@@ -85,7 +85,7 @@ func (c *cli) barred(doing string, f *importFlags, run func() (*transfer.Result,
 // printImport prints what was done, also up to an error.
 func (c *cli) printImport(schema, did string, r *transfer.Result, err error) error {
 	sum := r.Total()
-	if err != nil && sum.Records == 0 && len(r.Created) == 0 {
+	if err != nil && sum.Records == 0 && len(r.Created) == 0 && r.Failed == 0 {
 		return err // before anything was done
 	}
 	if c.json {

@@ -149,8 +149,8 @@ func (c *cli) rotateTenantKeys(ctx context.Context, s *store.Store, args []strin
 	return l.end("No tenants yet.")
 }
 
-// eachNamed calls fn, which is doing something, for the tenant in args[0], or for all that are not shredded. One that
-// fails does not keep fn from the others; a store that fails does.
+// eachNamed calls fn, which is doing something, for the tenant in args[0], or for all. One that fails does not keep fn from
+// the others; a store that fails does.
 func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*store.Tenant) error) error {
 	if len(args) > 0 {
 		c.tenant = args[0]
@@ -168,15 +168,15 @@ func (c *cli) eachNamed(s *store.Store, args []string, doing string, fn func(*st
 	err := eachTenant(s, func(info keys.TenantInfo) error {
 		done++
 		bar.count(done, "tenant")
-		if info.Shredded {
-			return nil
-		}
 		t, err := s.Tenant(info.ID)
 		if err == nil {
 			err = fn(t)
 		}
 		if err == nil || !isTenants(err) {
 			return err
+		}
+		if info.Shredded && errors.Is(err, store.ErrKeyDestroyed) {
+			return nil // it has no tenant key that could be rotated
 		}
 		if failed++; first == nil {
 			first = fmt.Errorf("%s: %w", info.ID, err)

@@ -29,6 +29,8 @@ DARK records are those of a tenant that is revoked or whose root cannot be asked
 them, and with --keyless of all, it checks what needs no key: that each is an
 envelope under keys that are known where it lies, with all its chunks.
 
+Records that have reached their max-age are left out, collected or not.
+
 It also counts blobs that are left over, which kvctl collect or a service deletes,
 and those that nothing accounts for.`,
 		Example: `  kvctl verify
