@@ -44,11 +44,13 @@ func (k *Keyring) verifyPolicy(platform *parent) error {
 		}
 		return err
 	})
-	if err == nil && counters.Policy != p.Revision { // by which acts go
-		err = damaged("counters", errors.New("they tell of another policy"))
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case counters.Policy > p.Revision: // by which acts go
+		return fmt.Errorf("%w (its policy is an earlier one)", ErrRollback)
+	case counters.Policy < p.Revision:
+		return damaged("counters", errors.New("they tell of an earlier policy"))
 	}
 	if err := platform.verify(codec.LabelPolicy, nil, &signed); err != nil {
 		return fmt.Errorf("keys: the policy in the keyring: %w", err)
