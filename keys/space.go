@@ -191,10 +191,8 @@ func (s *Space) build(ctx context.Context) (*Lease, error) {
 		want.Until = earlier(want.Until, s.k.opts.Now().Add(pause))
 	}
 	if want.RotateEvery > 0 && !fallback && !s.k.file.readOnly { // else nobody replaces what is overdue
-		for _, domain := range []codec.Domain{codec.DomainTenant, codec.DomainPlatform} {
-			if row := st.active(domain, s.namespace); row != nil && want.has(domain) {
-				want.Until = earlier(want.Until, row.overdueAt(want))
-			}
+		for _, row := range s.wanted(st, want) {
+			want.Until = earlier(want.Until, row.overdueAt(want))
 		}
 	}
 	l, err := buildLease(st, s.namespace, want, platform, own, locked, &s.prefixes)
@@ -254,14 +252,20 @@ func (s *state) has(namespace string) bool {
 	return slices.ContainsFunc(s.dataKeys, func(row dataKeyRow) bool { return row.Namespace == namespace })
 }
 
+// wanted are the active keys of the domains that are wanted.
+func (s *Space) wanted(st *state, want Want) (rows []*dataKeyRow) {
+	for _, domain := range []codec.Domain{codec.DomainTenant, codec.DomainPlatform} {
+		if row := st.active(domain, s.namespace); row != nil && want.has(domain) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
 // overdue are the active keys that the policy wants replaced by now: for their age, for their seals, or
 // as they are of another suite. What they have sealed moves when it is read, and the rest by a sweep.
 func (s *Space) overdue(st *state, want Want) (rows []codec.KeyRow) {
-	for _, domain := range []codec.Domain{codec.DomainTenant, codec.DomainPlatform} {
-		row := st.active(domain, s.namespace)
-		if row == nil || !want.has(domain) {
-			continue
-		}
+	for _, row := range s.wanted(st, want) {
 		old := want.RotateEvery > 0 && !s.k.opts.Now().Before(row.overdueAt(want))
 		if old || row.rec.Suite != want.suite() || row.runsLeft(want) == 0 {
 			rows = append(rows, row.KeyRow)

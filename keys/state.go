@@ -131,8 +131,8 @@ func (s *state) verifyOwn(own *parent) error {
 	return nil
 }
 
-// errChanged says that what an act was prepared with was rotated before it was applied. The act is
-// prepared again; see Keyring.settle.
+// errChanged says that what an act was prepared from (keys, a root, the policy) has changed before it was
+// applied. The act is prepared again; see Keyring.settle.
 var errChanged = errors.New("keys: the tenant's keys, or the policy, changed meanwhile; try again")
 
 // verifyCurrent is verifyOwn, or errChanged if the tenant key was rotated since own was opened, or

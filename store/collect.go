@@ -52,8 +52,7 @@ func (c *collector) close() {
 // Collect deletes records that have reached their max-age, and chunks that no value needs: of
 // values that were replaced or deleted, and of writers that never finished. It needs no key of
 // any tenant's. An entry that it cannot read or collect, as it or what it names is damaged, is passed over
-// and in the error at the end. It also
-// ends snapshots and readers that are too old (Options.MaxOpen). The store calls it by itself too;
+// and in the error at the end. It also ends snapshots and readers that are too old (Options.MaxOpen). The store calls it by itself too;
 // see Options.CollectEvery.
 func (s *Store) Collect(ctx context.Context) error {
 	if s.opts.ReadOnly {

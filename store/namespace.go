@@ -221,6 +221,9 @@ func (n *Namespace) now() uint64 { return uint64(n.store.opts.Now().Unix()) }
 // expiredRaw is expired for an envelope; one that is malformed is there, and says so when it is
 // read.
 func (n *Namespace) expiredRaw(raw []byte) bool {
+	if n.maxAge.Load() == 0 {
+		return false
+	}
 	var e codec.Envelope
 	return e.Parse(raw) == nil && n.expired(e.Written)
 }

@@ -200,7 +200,7 @@ func (s *scanner) Entry(key, value []byte) (more bool, err error) {
 	if s.op != nil && s.op.lease.Unlinked() {
 		s.unpin() // who ends the lease waits for it
 	}
-	if s.n.maxAge.Load() > 0 && s.n.expiredRaw(value) {
+	if s.n.expiredRaw(value) {
 		return s.size < maxPageBytes, nil
 	}
 	room := valueLen(value)

@@ -67,8 +67,8 @@ func (v *Verification) Bad() (bad uint64) {
 }
 
 // Verify opens every record and every chunk, or checks the heads alone, and reports by tenant and
-// namespace. Records that have reached their max-age are gone for it, collected or not. It goes on past what is not as it must be; its error says that it could not go on.
-// Readers and writers go on meanwhile: what they replace or delete is theirs. It works on a store
+// namespace. Records that have reached their max-age are gone for it, collected or not. It goes on past
+// what is not as it must be; its error says that it could not go on. Readers and writers go on meanwhile: what they replace or delete is theirs. It works on a store
 // that is open for inspection or for reading, and so on a backup.
 func (s *Store) Verify(ctx context.Context, opts *VerifyOptions) (*Verification, error) {
 	v := verifier{s: s, report: &Verification{}}

@@ -91,10 +91,8 @@ func checkNames(s *store.Store, args []string) error {
 		return nil
 	}
 	t, err := s.Tenant(args[0])
-	for _, name := range args[1:] {
-		if err == nil {
-			_, err = t.Namespace(name)
-		}
+	if err == nil {
+		_, err = namespaces(t, args)
 	}
 	return err
 }

@@ -113,10 +113,8 @@ var classes = []class{
 	{store.ErrReadOnly, "read_only", exitFailed, ""},
 	{fs.ErrExist, "exists", exitExists, ""},
 	{fs.ErrNotExist, "file_not_found", exitNotFound, ""},
-	{fs.ErrPermission, "permission", exitFailed, notPermitted},
+	{fs.ErrPermission, "permission", exitFailed, ""}, // see explain
 }
-
-const notPermitted = "run it as the user that owns the store and the key files"
 
 // explain classifies the error of a command; cmd is the one that cobra found.
 func (c *cli) explain(cmd *cobra.Command, err error) failure {
@@ -138,8 +136,8 @@ func (c *cli) explain(cmd *cobra.Command, err error) failure {
 	case errors.As(err, &line):
 		f.Code, f.Exit, f.Hint = "invalid_data", exitInvalid, "kvctl import --help says what a line is; what is in the store already stays, and --continue passes over such lines"
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		f.Hint = notPermitted
+	if errors.Is(err, fs.ErrPermission) { // whatever else it is
+		f.Hint = "run it as the user that owns the store and the key files"
 	}
 	f.Hint = c.named(f.Hint)
 	if errors.As(err, &hint) {

@@ -21,7 +21,7 @@ back what a backup has, or remove what is lost, and sweep again.`,
 		Args:              positional,
 		ValidArgsFunction: c.completeRotate,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.misses(cmd.Context(), args[0], args[1:])
+			return c.misses(cmd.Context(), args)
 		},
 	})
 }
@@ -36,20 +36,19 @@ type missRow struct {
 	Error   failure   `json:"error"`
 }
 
-func (c *cli) misses(ctx context.Context, tenant string, namespaces []string) error {
-	return c.withTenant(ctx, reading, tenant, func(_ *store.Store, t *store.Tenant) error {
-		for _, name := range namespaces {
-			if _, err := t.Namespace(name); err != nil {
-				return err
-			}
+func (c *cli) misses(ctx context.Context, args []string) error {
+	return c.withTenant(ctx, reading, args[0], func(_ *store.Store, t *store.Tenant) error {
+		names, err := namespaces(t, args)
+		if err != nil {
+			return err
 		}
 		l := c.list("sealkv/misses/1", []string{"tenant", "namespace", ">data key", "seen", "why", "key"})
-		for m, err := range t.Misses(ctx, namespaces...) {
+		for m, err := range t.Misses(ctx, names...) {
 			if err != nil {
 				return l.fail(err)
 			}
-			row := missRow{tenant, m.Err.Namespace, nameKey(m.Key), m.Err.Number, m.Seen, c.explain(nil, m.Err)}
-			l.row(row, tenant, m.Err.Namespace, number(m.Err.Number), moment(m.Seen), message(m.Err.Err), printable(m.Key))
+			row := missRow{t.ID(), m.Err.Namespace, nameKey(m.Key), m.Err.Number, m.Seen, c.explain(nil, m.Err)}
+			l.row(row, t.ID(), m.Err.Namespace, number(m.Err.Number), moment(m.Seen), message(m.Err.Err), printable(m.Key))
 		}
 		return l.end("No misses are listed.")
 	})
